@@ -1,0 +1,1 @@
+"""Boards, the array's shape, and what they cost."""

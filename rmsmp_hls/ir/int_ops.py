@@ -1,0 +1,95 @@
+"""IntGraph: integers only, from input codes to the last accumulator. Formulas: docs/numerics.md.
+
+All shapes are (C, H, W); a vector of F features is (F, 1, 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntOp:
+    """Base: one operation, one tensor of codes.
+
+    `output.scale` is kept for reports; no integer operation reads it. `output` is None for
+    logits: their integers are accumulators.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    output: ActFormat | None
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntInput(IntOp):
+    """Input codes from the host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntMatmul(IntOp):
+    """acc[r] = sum w * a; y = clamp((acc * multiplier[r] + bias[r]) >> shift, low, high).
+
+    Attributes:
+        codes: uint8 [O, I, KH, KW]; `formats` names each row's codebook.
+        multiplier: int64 [O], signed, at most 18 bits.
+        bias: int64 [O], fits 48 bits, rounding half included.
+        shift: 0..47.
+        low, high: bounds of the output code; for logits of int32.
+        acc_bits: signed width that no partial sum of any row can overflow, also not when
+            it is computed on shifted activations (a - 8 per unsigned nibble).
+        logit_scale, logit_offset: float64 [O], logits only (else empty): the real value of
+            a logit is logit_scale[r] * acc + logit_offset[r].
+    """
+
+    codes: ConstTensor
+    formats: tuple[str, ...]
+    window: Window
+    multiplier: ConstTensor
+    bias: ConstTensor
+    shift: int
+    low: int
+    high: int
+    acc_bits: int
+    logit_scale: ConstTensor
+    logit_offset: ConstTensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntAdd(IntOp):
+    """y = clamp((a * multipliers[0] + b * multipliers[1] + bias) >> shift, low, high)."""
+
+    multipliers: tuple[int, int]
+    bias: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntMaxPool(IntOp):
+    """Maximum of codes over a window; padding never wins."""
+
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntSumPool(IntOp):
+    """y = clamp((multiplier * sum of the window + bias) >> shift, low, high); padding is code 0.
+
+    Average pooling; with a 1 x 1 window, requantization of a tensor.
+    """
+
+    window: Window
+    multiplier: int
+    bias: int
+    shift: int
+    low: int
+    high: int
+
+
+INT_OPS: tuple[type[IntOp], ...] = (IntInput, IntMatmul, IntAdd, IntMaxPool, IntSumPool)

@@ -1,0 +1,96 @@
+"""QuantGraph: weight codes, row formats and activation formats are chosen; algebra is not done.
+
+Batch norm, bias and clamp have been gathered into the operation that they follow, as
+exact affine maps; `output` is the format of the codes that the operation makes, or None
+for the last layer, which leaves real-valued logits.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantOp:
+    """Base: one operation, one tensor of `shape`, codes in format `output`."""
+
+    name: str
+    inputs: tuple[str, ...]
+    shape: Shape
+    output: ActFormat | None
+    module: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantInput(QuantOp):
+    """The network's input, quantized by the host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantMatmul(QuantOp):
+    """Convolution or linear layer with row formats, then affine, clamp, quantization.
+
+    value[r] = clamp(gain[r] * sum_c w[r, c] * a[c] + offset[r], low, high), with
+    w = row_scale[r] * integer(code) and a = the input's value.
+
+    Attributes:
+        codes: uint8 [O, I, KH, KW]; of a linear layer [O, F].
+        formats: codebook name of every row.
+        row_scales: float64 [O], value of weight integer 1.
+        gain, offset: float64 [O], batch norm and bias.
+        window: None for a linear layer.
+        low, high: bounds of the clamp that follows, or -inf, inf.
+    """
+
+    codes: ConstTensor
+    formats: tuple[str, ...]
+    row_scales: ConstTensor
+    gain: ConstTensor
+    offset: ConstTensor
+    window: Window | None
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantAdd(QuantOp):
+    """clamp(a + b, low, high), quantized."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantMaxPool(QuantOp):
+    """Maximum of codes; `output` equals the input's format."""
+
+    window: Window
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantAvgPool(QuantOp):
+    """Mean (padding counts), clamped and quantized."""
+
+    window: Window
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantRequantize(QuantOp):
+    """clamp(a, low, high) in another format: an 8-bit branch read at 4 bits, a lone ReLU."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantFlatten(QuantOp):
+    """(C, H, W) -> (C * H * W,); codes unchanged."""
+
+
+QUANT_OPS: tuple[type[QuantOp], ...] = (
+    QuantInput, QuantMatmul, QuantAdd, QuantMaxPool, QuantAvgPool, QuantRequantize, QuantFlatten,
+)  # fmt: skip

@@ -1,0 +1,139 @@
+"""Row formats: the codebooks that weight codes are drawn from.
+
+A codebook is data: a name, a bit width, and the integer magnitude of every code.
+Shift-add codebooks also hold, per magnitude, the at most two shifts whose sum is the
+magnitude; the hardware and the reference both read this table, so that a new codebook
+is a row here and not a branch elsewhere.
+
+Sources: PoT-4 RMSMP (arXiv 2111.00153); SP2-4 MSQ Eq. 8 (arXiv 2012.04240);
+APoT-4 arXiv 1909.13144; Fixed-8 is limited to +-119 because the array computes an 8-bit
+weight as two signed nibbles, 16 * high + low, which reach -128..119 only.
+"""
+
+from __future__ import annotations
+
+import difflib
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+import numpy.typing as npt
+
+from rmsmp_hls.errors import ConfigError
+
+
+class Scheme(Enum):
+    """Where the product of a weight and an activation is made."""
+
+    SHIFT_ADD = "shift_add"  # shifts and adds, in LUTs
+    FIXED = "fixed"  # a multiplication, in DSPs
+
+
+@dataclass(frozen=True, slots=True)
+class Codebook:
+    """The levels of one row format.
+
+    Attributes:
+        name: e.g. "SP2-4"; the bit width includes the sign.
+        scheme: shift-add or fixed.
+        bits: width of a code.
+        magnitudes: integer magnitude of magnitude index 0, 1, ...; ascending, starts at 0.
+        terms: shift-add only: per magnitude index, the shifts whose powers of two sum to it.
+    """
+
+    name: str
+    scheme: Scheme
+    bits: int
+    magnitudes: tuple[int, ...]
+    terms: tuple[tuple[int, ...], ...] = ()
+
+    @property
+    def max_magnitude(self) -> int:
+        """Largest integer a weight of this format can be."""
+        return self.magnitudes[-1]
+
+    @property
+    def levels(self) -> npt.NDArray[np.int64]:
+        """All signed integers of the codebook, ascending, without repetition."""
+        positive = np.array(self.magnitudes, dtype=np.int64)
+        return np.unique(np.concatenate([-positive, positive]))
+
+    def encode(self, integers: npt.NDArray[np.integer]) -> npt.NDArray[np.uint8]:
+        """Return the stored code of each signed integer (any shape).
+
+        Shift-add codes are sign-magnitude: bit `bits - 1` is the sign, the rest is the
+        magnitude index; zero is code 0. Fixed codes are two's complement in `bits` bits.
+
+        Raises:
+            ValueError: an integer is not in the codebook.
+        """
+        integers = np.asarray(integers, dtype=np.int64)
+        magnitudes = np.array(self.magnitudes, dtype=np.int64)
+        index = np.clip(
+            np.searchsorted(magnitudes, np.abs(integers)), 0, len(magnitudes) - 1
+        )
+        if not np.array_equal(magnitudes[index], np.abs(integers)):
+            raise ValueError(f"weights are not levels of codebook {self.name}")
+        if self.scheme is Scheme.FIXED:
+            return (integers & ((1 << self.bits) - 1)).astype(np.uint8)
+        sign = (integers < 0).astype(np.int64) << (self.bits - 1)
+        return (sign | index).astype(np.uint8)
+
+    def decode(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
+        """Return the signed integer of each stored code (any shape); inverse of `encode`.
+
+        Raises:
+            ValueError: a code has no meaning in this codebook.
+        """
+        codes = np.asarray(codes, dtype=np.int64)
+        if codes.size and (codes.min() < 0 or codes.max() >= 1 << self.bits):
+            raise ValueError(f"codes of {self.name} must fit {self.bits} bits")
+        sign_bit = 1 << (self.bits - 1)
+        if self.scheme is Scheme.FIXED:
+            integers = np.where(codes >= sign_bit, codes - 2 * sign_bit, codes)
+            if np.abs(integers).max(initial=0) > self.max_magnitude:
+                raise ValueError(f"a code of {self.name} is beyond +-{self.max_magnitude}")
+            return integers
+        index = codes & (sign_bit - 1)
+        if index.max(initial=0) >= len(self.magnitudes):
+            raise ValueError(f"a code of {self.name} has no magnitude")
+        magnitude = np.array(self.magnitudes, dtype=np.int64)[index]
+        return np.where(codes & sign_bit, -magnitude, magnitude)
+
+
+def _fixed(bits: int, max_magnitude: int) -> Codebook:
+    return Codebook(f"Fixed-{bits}", Scheme.FIXED, bits, tuple(range(max_magnitude + 1)))
+
+
+def _shift_add(name: str, *terms: tuple[int, ...]) -> Codebook:
+    magnitudes = tuple(sum(1 << shift for shift in shifts) for shifts in terms)
+    return Codebook(name, Scheme.SHIFT_ADD, 4, magnitudes, terms)
+
+
+# The second shift of a pair is the one with fewer choices, so that its shifter is small.
+SP2_4 = _shift_add("SP2-4", (), (0,), (1,), (2,), (0, 2), (1, 2), (2, 2))
+POT_4 = _shift_add("PoT-4", (), (0,), (1,), (2,), (3,), (4,), (5,), (6,))
+APOT_4 = _shift_add("APoT-4", (), (0,), (1,), (1, 0), (2,), (2, 1), (3,), (3, 1))
+FIXED_4 = _fixed(4, 7)
+FIXED_8 = _fixed(8, 119)
+
+CODEBOOKS: dict[str, Codebook] = {
+    book.name: book for book in (SP2_4, POT_4, APOT_4, FIXED_4, FIXED_8)
+}
+SHIFT_ADD_NAMES = tuple(n for n, b in CODEBOOKS.items() if b.scheme is Scheme.SHIFT_ADD)
+
+
+def codebook(name: str) -> Codebook:
+    """Return the codebook called `name` (case does not matter).
+
+    Raises:
+        ConfigError: there is none; the message lists them and suggests the nearest.
+    """
+    for known, book in CODEBOOKS.items():
+        if known.lower() == name.lower():
+            return book
+    near = difflib.get_close_matches(name.lower(), [n.lower() for n in CODEBOOKS], n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ConfigError(
+        f"unknown codebook {name!r}", fix=f"{hint}known: {', '.join(CODEBOOKS)}"
+    )
