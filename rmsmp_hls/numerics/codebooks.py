@@ -69,15 +69,13 @@ class Codebook:
         """
         integers = np.asarray(integers, dtype=np.int64)
         magnitudes = np.array(self.magnitudes, dtype=np.int64)
-        index = np.clip(
-            np.searchsorted(magnitudes, np.abs(integers)), 0, len(magnitudes) - 1
-        )
+        index = np.clip(np.searchsorted(magnitudes, np.abs(integers)), 0, len(magnitudes) - 1)
         if not np.array_equal(magnitudes[index], np.abs(integers)):
             raise ValueError(f"weights are not levels of codebook {self.name}")
         if self.scheme is Scheme.FIXED:
-            return (integers & ((1 << self.bits) - 1)).astype(np.uint8)
+            return np.asarray(integers & ((1 << self.bits) - 1), dtype=np.uint8)
         sign = (integers < 0).astype(np.int64) << (self.bits - 1)
-        return (sign | index).astype(np.uint8)
+        return np.asarray(sign | index, dtype=np.uint8)
 
     def decode(self, codes: npt.NDArray[np.integer]) -> npt.NDArray[np.int64]:
         """Return the signed integer of each stored code (any shape); inverse of `encode`.
@@ -98,7 +96,7 @@ class Codebook:
         if index.max(initial=0) >= len(self.magnitudes):
             raise ValueError(f"a code of {self.name} has no magnitude")
         magnitude = np.array(self.magnitudes, dtype=np.int64)[index]
-        return np.where(codes & sign_bit, -magnitude, magnitude)
+        return np.asarray(np.where(codes & sign_bit, -magnitude, magnitude), dtype=np.int64)
 
 
 def _fixed(bits: int, max_magnitude: int) -> Codebook:
@@ -134,6 +132,14 @@ def codebook(name: str) -> Codebook:
             return book
     near = difflib.get_close_matches(name.lower(), [n.lower() for n in CODEBOOKS], n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ConfigError(
-        f"unknown codebook {name!r}", fix=f"{hint}known: {', '.join(CODEBOOKS)}"
-    )
+    raise ConfigError(f"unknown codebook {name!r}", fix=f"{hint}known: {', '.join(CODEBOOKS)}")
+
+
+def decode_rows(codes: npt.NDArray[np.generic], formats: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the signed weight integers of codes [O, ...] whose row `r` has `formats[r]`."""
+    integers = np.zeros(codes.shape, dtype=np.int64)
+    names = np.array(formats)
+    for name in sorted(set(formats)):
+        pick = names == name
+        integers[pick] = codebook(name).decode(np.asarray(codes[pick], dtype=np.int64))
+    return integers

@@ -1,0 +1,1 @@
+"""FloatGraph + row formats + activation formats -> QuantGraph."""

@@ -1,0 +1,65 @@
+"""Another ratio or codebook for a saved model, without training."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import numpy.typing as npt
+
+from rmsmp_hls.ir.float_ops import Conv2d, Linear
+from rmsmp_hls.ir.graph import FloatGraph
+from rmsmp_hls.ir.types import ConstTensor
+from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.quant.params import QuantParams, RowParams
+from rmsmp_hls.quant.rows import assign_formats, check_ratio, row_scales_mse, weight_error
+
+
+def reassign(
+    graph: FloatGraph,
+    params: QuantParams,
+    ratio: tuple[float, float, float] | None,
+    shift_add: str | None,
+) -> QuantParams:
+    """Return parameters with the asked ratio and shift-add codebook.
+
+    What is asked and already so stays untouched, with its trained scales. A new
+    codebook alone keeps the assignment and fits new scales to its shift-add rows. A new ratio
+    assigns all rows again: sensitivity is the row's Fixed-4 weight error, then variance, as no
+    data is at hand here.
+    """
+    book = codebook(shift_add).name if shift_add else params.codebook
+    if ratio is not None:
+        check_ratio(ratio)
+    if ratio is None or _same(ratio, params.ratio):
+        if book == params.codebook:
+            return params
+        ratio, keep = params.ratio, True
+    else:
+        keep = False
+    rows = {}
+    for op in graph.of_type(Conv2d, Linear):
+        assert isinstance(op, (Conv2d, Linear))
+        old = params.rows[op.name]
+        weight = np.asarray(graph.constants[op.weight].array, dtype=np.float64)
+        flat = weight.reshape(len(weight), -1)
+        if keep:
+            formats = tuple(book if name in SHIFT_ADD_NAMES else name for name in old.formats)
+        else:
+            formats = assign_formats(weight_error(flat), flat.var(axis=1), ratio, book)
+        rows[op.name] = _refit(flat, old, formats)
+    return dataclasses.replace(params, rows=rows, ratio=ratio, codebook=book)
+
+
+def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    return bool(np.allclose(np.array(a) / sum(a), np.array(b) / sum(b)))
+
+
+def _refit(flat: npt.NDArray[np.float64], old: RowParams, formats: tuple[str, ...]) -> RowParams:
+    """Keep the scales of rows whose format stays; fit the others."""
+    scales = np.array(old.scales.array, dtype=np.float64)
+    changed = np.array([a != b for a, b in zip(old.formats, formats, strict=True)])
+    for name in sorted({n for n, c in zip(formats, changed, strict=True) if c}):
+        pick = changed & np.array([n == name for n in formats])
+        scales[pick] = row_scales_mse(flat[pick], codebook(name))
+    return RowParams(formats, ConstTensor(scales))
