@@ -151,9 +151,13 @@ def _accumulator(
 
 
 def _logit_unit(unit: Floats, offset: Floats, reach: Floats) -> float:
-    """Return a real value for 1 in the common scale of the logits that fills 31 bits."""
+    """Return the real value of 1 in the logits' common scale.
+
+    As fine as scores in 31 bits and multipliers in 17 bits allow.
+    """
     largest = float((np.abs(unit) * reach + np.abs(offset)).max(initial=0.0))
-    return largest / (1 << 30) if largest > 0 else 1.0
+    finest = max(largest / (1 << 30), float(np.abs(unit).max(initial=0.0)) / (1 << 16))
+    return finest if finest > 0 else 1.0
 
 
 def _single(gains: list[float], source: list[ActFormat], taps: int, op: QuantOp) -> Requantization:
