@@ -1,0 +1,77 @@
+"""QuantParams as JSON values, every field checked on the way back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from rmsmp_hls.errors import ArtefactError
+from rmsmp_hls.ir.types import ActFormat, ConstTensor
+from rmsmp_hls.numerics.codebooks import CODEBOOKS
+from rmsmp_hls.quant.params import QuantParams, RowParams
+
+
+def params_to_json(params: QuantParams) -> dict[str, Any]:
+    """Return JSON values; floats survive exactly (shortest round-trip text)."""
+    return {
+        "activations": {
+            name: {"bits": f.bits, "signed": f.signed, "scale": f.scale}
+            for name, f in sorted(params.activations.items())
+        },
+        "rows": {
+            name: {
+                "formats": list(r.formats),
+                "scales": [float(s) for s in np.asarray(r.scales.array, dtype=np.float64)],
+            }
+            for name, r in sorted(params.rows.items())
+        },
+        "ratio": list(params.ratio),
+        "codebook": params.codebook,
+        "activation_bits": params.activation_bits,
+        "residual_bits": params.residual_bits,
+        "input_bits": params.input_bits,
+    }
+
+
+def params_from_json(data: Any) -> QuantParams:
+    """Return what `params_to_json` wrote.
+
+    Raises:
+        ArtefactError: a field is missing, of the wrong type or out of range.
+    """
+    try:
+        activations = {str(n): _activation(f) for n, f in data["activations"].items()}
+        rows = {str(n): _rows(r) for n, r in data["rows"].items()}
+        first, second, third = (float(share) for share in data["ratio"])
+        bits = [int(data[key]) for key in ("activation_bits", "residual_bits", "input_bits")]
+        name = str(data["codebook"])
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ArtefactError(
+            f"the quantization parameters are damaged ({type(error).__name__}: {error})",
+            fix="save the model again",
+        ) from error
+    if name not in CODEBOOKS or any(not 2 <= b <= 8 for b in bits):
+        raise ArtefactError(
+            f"the quantization parameters name codebook {name[:40]!r} and bit widths {bits}",
+            fix=f"known codebooks: {', '.join(CODEBOOKS)}; bit widths are 2..8",
+        )
+    return QuantParams(activations, rows, (first, second, third), name, *bits)
+
+
+def _activation(data: Any) -> ActFormat:
+    bits, signed, scale = int(data["bits"]), data["signed"], float(data["scale"])
+    if not isinstance(signed, bool) or not 2 <= bits <= 8:
+        raise ValueError(f"activation format of {bits} bits")
+    return ActFormat(bits, signed, scale)
+
+
+def _rows(data: Any) -> RowParams:
+    formats = tuple(str(name) for name in data["formats"])
+    unknown = sorted(set(formats) - set(CODEBOOKS))
+    if unknown:
+        raise ValueError(f"unknown row format {unknown[0][:40]!r}")
+    scales = np.array([float(s) for s in data["scales"]], dtype=np.float64)
+    if len(scales) != len(formats):
+        raise ValueError(f"{len(formats)} formats but {len(scales)} scales")
+    return RowParams(formats, ConstTensor(scales))

@@ -1,0 +1,113 @@
+"""The images a build is checked with: given by the user, saved in the model, or random."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from rmsmp_hls.config import BuildOptions
+from rmsmp_hls.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rmsmp_hls.frontend.checkpoint import Checkpoint
+
+RANDOM_IMAGES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class CheckData:
+    """Images in the network's own layout.
+
+    Attributes:
+        inputs: float32 [N, C, H, W] (or [N, F]).
+        labels: int64 [N], or None.
+        origin: words for the report.
+    """
+
+    inputs: npt.NDArray[np.float32]
+    labels: npt.NDArray[np.int64] | None
+    origin: str
+
+    def arrays(self) -> dict[str, Any]:
+        """Return what is saved."""
+        found = {"inputs": self.inputs}
+        return found if self.labels is None else {**found, "labels": self.labels}
+
+
+def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
+    """Return the images: `--data` first, then the model's own, else random ones.
+
+    Raises:
+        ConfigError: the file cannot be read or does not fit the network's input.
+    """
+    shape = checkpoint.graph.input.shape
+    if options.data is not None:
+        inputs, labels = _read(options.data)
+        origin = f"images of {options.data.name}"
+    elif checkpoint.validation is not None:
+        inputs, labels = checkpoint.validation
+        origin = "images saved in the model"
+    else:
+        inputs, labels = _random(checkpoint), None
+        origin = "random images (no data given, so no accuracy)"
+    where = str(options.data or options.model)
+    _check(inputs, labels, shape, where)
+    if options.images is not None:
+        inputs = inputs[: options.images]
+        labels = None if labels is None else labels[: options.images]
+    return CheckData(
+        np.ascontiguousarray(inputs, dtype=np.float32),
+        None if labels is None else np.asarray(labels, dtype=np.int64),
+        origin,
+    )
+
+
+def _read(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
+    fix = "save it with numpy.savez(path, inputs=..., labels=...)"
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            if not hasattr(data, "files") or "inputs" not in data.files:
+                raise ConfigError("holds no array `inputs`", where=str(path), fix=fix)
+            return data["inputs"], data["labels"] if "labels" in data.files else None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be read: {error.strerror or error}", where=str(path), fix=fix
+        ) from error
+    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
+        raise ConfigError("is not an .npz file of plain arrays", where=str(path), fix=fix) from error
+
+
+def _check(
+    inputs: npt.NDArray[Any],
+    labels: npt.NDArray[Any] | None,
+    shape: tuple[int, ...],
+    where: str,
+) -> None:
+    if inputs.ndim != len(shape) + 1 or inputs.shape[1:] != shape or len(inputs) == 0:
+        raise ConfigError(
+            f"`inputs` has shape {list(inputs.shape)}, the network takes [N, "
+            f"{', '.join(map(str, shape))}] with N >= 1",
+            where=where,
+        )
+    if inputs.dtype.kind not in "fiub" or not np.isfinite(inputs.astype(np.float64)).all():
+        raise ConfigError("`inputs` must hold finite numbers", where=where)
+    if labels is not None and (labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu"):
+        raise ConfigError(
+            f"`labels` has shape {list(labels.shape)} and type {labels.dtype}, not one integer "
+            "per image",
+            where=where,
+        )
+
+
+def _random(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
+    """Uniform over the range of the input's codes, fixed seed."""
+    first = checkpoint.graph.input
+    form = checkpoint.params.activations.get(first.name)
+    low, high = (-1.0, 1.0) if form is None else (form.low * form.scale, form.high * form.scale)
+    rng = np.random.default_rng(0)
+    return rng.uniform(low, high, (RANDOM_IMAGES, *first.shape)).astype(np.float32)
