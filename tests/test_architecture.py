@@ -27,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "pack": {"ir", "numerics", "hw", "schedule"},
     "train": {"ir", "numerics", "quant", "frontend"},
     "codegen": {"hw", "numerics", "pack", "resources"},
-    "toolchain": {"hw", "pack", "resources"},
+    "toolchain": {"codegen", "hw", "pack", "resources"},
     "report": {"resources"},
     "inspect": {"ir", "numerics", "hw", "pack", "frontend", "quant", "report", "store"},
     "store": {"codegen"},

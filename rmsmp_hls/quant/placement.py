@@ -69,7 +69,7 @@ class QuantPlan:
         points: every quantized tensor, in topological order.
         narrows: second quantizations, for matrix multiplications.
         logits: the chain of the network's result. It makes no codes, and is not among
-            `points`, if it is a bare convolution or linear layer (with batch norm).
+            `points`, if it is a convolution or linear layer (with batch norm) of one pixel.
     """
 
     points: tuple[QuantPoint, ...]
@@ -132,7 +132,7 @@ def _plan(
         point = QuantPoint(op.name, head, batchnorm, clamp, chosen, negative)
         signed[op.name], width[op.name] = negative, chosen
         if op.name == output:
-            leaves_codes = pooled or bool(clamp) or not isinstance(graph.op(head), _MATMULS)
+            leaves_codes = pooled or bool(clamp) or not _makes_logits(graph.op(head))
             chosen = residual if leaves_codes else chosen
             point = QuantPoint(op.name, head, batchnorm, clamp, chosen, negative)
             width[op.name] = chosen
@@ -241,6 +241,11 @@ def _feeds_add(graph: FloatGraph, tensor: str) -> bool:
         if isinstance(op, _TRANSPARENT) and _feeds_add(graph, op.name):
             return True
     return False
+
+
+def _makes_logits(op: FloatOp) -> bool:
+    """Whether the accumulators themselves are the result: one pixel, no add or pool."""
+    return isinstance(op, _MATMULS) and all(size == 1 for size in op.shape[1:])
 
 
 def _is_input(graph: FloatGraph, tensor: str) -> bool:

@@ -50,7 +50,7 @@ def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
         inputs, labels = _read(options.data)
         origin = f"images of {options.data.name}"
     elif checkpoint.validation is not None:
-        inputs, labels = checkpoint.validation
+        inputs, labels = checkpoint.validation.inputs.array, checkpoint.validation.labels.array
         origin = "images saved in the model"
     else:
         inputs, labels = _random(checkpoint), None

@@ -1,0 +1,121 @@
+/// The activation memory: NB x TN narrow memories of nibbles, one read and one write a cycle.
+///
+/// Channel c of pixel (y, x), plane k: bank x mod NB, position c mod TN, address
+/// base + y * line_stride + (x div NB) * pixel_stride + (c div TN) * planes + k.
+#pragma once
+
+#include "pragmas.hpp"
+#include "program.hpp"
+#include "units.hpp"
+
+namespace rmsmp {
+
+/// Bank of a column inside the tensor.
+template <typename U>
+typename U::Bank BankOf(typename U::Coord x) {
+#pragma HLS INLINE
+  return U::Storage::template LowBits<U::kBankBits>(x);
+}
+
+/// y * line_stride + base; `y` inside the tensor.
+template <typename U>
+typename U::Address LineAddress(const Tensor<U>& tensor, typename U::Coord y) {
+#pragma HLS INLINE
+  typedef typename U::Storage T;
+  typedef typename U::Address Address;
+  return static_cast<Address>(
+      tensor.base + static_cast<Address>(T::template Multiply<14, U::kAddressBits>(
+                        static_cast<typename U::Dim>(y), tensor.line_stride)));
+}
+
+/// (x div NB) * pixel_stride; `x` inside the tensor.
+template <typename U>
+typename U::Address ColumnAddress(const Tensor<U>& tensor, typename U::Coord x) {
+#pragma HLS INLINE
+  typedef typename U::Storage T;
+  return static_cast<typename U::Address>(T::template Multiply<14, U::kAddressBits>(
+      static_cast<typename U::Dim>(x >> U::kBankBits), tensor.pixel_stride));
+}
+
+/// Read all positions of every bank in `used` at the bank's address; other banks give
+/// whatever address 0 holds.
+template <typename U>
+void ReadBanks(const typename U::Memory& memory, const bool (&used)[U::kBanks],
+               const typename U::Address (&address)[U::kBanks],
+               typename U::Nibble (&word)[U::kBanks][U::kChannels]) {
+#pragma HLS INLINE
+ReadBank:
+  for (int b = 0; b < U::kBanks; ++b) {
+#pragma HLS UNROLL
+    const int at = used[b] ? static_cast<int>(address[b]) : 0;
+    RMSMP_SIM(if (used[b]) sim::CheckRead(b, at, U::kBanks, U::kDepth));
+  ReadPosition:
+    for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+      word[b][n] = kSynthesis || used[b] ? memory[b][at][n] : static_cast<typename U::Nibble>(0);
+    }
+  }
+}
+
+/// Write nibbles: in every bank in `used`, every position in `enable` has its own address,
+/// that of the bank plus that of the position.
+template <typename U>
+void WriteBanks(typename U::Memory& memory, const bool (&used)[U::kBanks],
+                const typename U::Address (&address)[U::kBanks], const bool (&enable)[U::kChannels],
+                const typename U::Address (&offset)[U::kChannels],
+                const typename U::Nibble (&nibble)[U::kBanks][U::kChannels]) {
+#pragma HLS INLINE
+WriteBank:
+  for (int b = 0; b < U::kBanks; ++b) {
+#pragma HLS UNROLL
+    if (used[b]) {
+    WritePosition:
+      for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+        if (enable[n]) {
+          const int at = static_cast<int>(address[b] + offset[n]);
+          RMSMP_SIM(sim::CheckWrite(b, at, U::kBanks, U::kDepth));
+          memory[b][at][n] = nibble[b][n];
+        }
+      }
+    }
+  }
+}
+
+/// Write `count` neighbouring positions from `first` on at one bank and address.
+template <typename U, int kCount>
+void WriteChunk(typename U::Memory& memory, bool active, typename U::Bank bank,
+                typename U::Address address, typename U::Coord first,
+                const typename U::Nibble (&nibbles)[kCount]) {
+#pragma HLS INLINE
+  bool used[U::kBanks];
+#pragma HLS ARRAY_PARTITION variable = used complete
+  typename U::Address bank_address[U::kBanks];
+#pragma HLS ARRAY_PARTITION variable = bank_address complete
+  bool enable[U::kChannels];
+#pragma HLS ARRAY_PARTITION variable = enable complete
+  typename U::Address offset[U::kChannels];
+#pragma HLS ARRAY_PARTITION variable = offset complete
+  typename U::Nibble nibble[U::kBanks][U::kChannels];
+#pragma HLS ARRAY_PARTITION variable = nibble complete dim = 0
+ChunkBank:
+  for (int b = 0; b < U::kBanks; ++b) {
+#pragma HLS UNROLL
+    used[b] = active && bank == static_cast<typename U::Bank>(b);
+    bank_address[b] = address;
+  ChunkPosition:
+    for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+      nibble[b][n] = nibbles[n % kCount];
+    }
+  }
+ChunkEnable:
+  for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+    enable[n] = first == static_cast<typename U::Coord>(n - n % kCount);
+    offset[n] = 0;
+  }
+  WriteBanks<U>(memory, used, bank_address, enable, offset, nibble);
+}
+
+}  // namespace rmsmp

@@ -1,0 +1,54 @@
+/// The Compute process: owner of the activation memory, runs one operation after another.
+#pragma once
+
+#include "matmul.hpp"
+#include "tensor_io.hpp"
+#include "vector_unit.hpp"
+
+namespace rmsmp {
+
+/// \tparam kDistance  claimed dependence distance of partial sums (Config::kMinStep)
+template <typename U, int kDistance>
+void Compute(typename U::Stream32& ops, typename U::WeightStream& weights,
+             typename U::ParamStream& params, typename U::Stream32& input,
+             typename U::Stream32& output, unsigned int images) {
+#pragma HLS INLINE off
+  // Static because C simulation has a small stack. No operation reads what no earlier one of
+  // the same image wrote, so neither initial values nor the last image's matter.
+  static typename U::Memory memory;
+#pragma HLS ARRAY_PARTITION variable = memory complete dim = 1
+#pragma HLS ARRAY_PARTITION variable = memory complete dim = 3
+  RMSMP_BRAM_S2P(memory)
+
+Image:
+  for (unsigned int image = 0; image < images; ++image) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+    const unsigned int count = static_cast<unsigned int>(ops.read());
+  Operation:
+    for (unsigned int number = 0; number < count; ++number) {
+#pragma HLS LOOP_TRIPCOUNT min = 4 max = 128
+      typename U::Word32 words[kOperationWords];
+#pragma HLS ARRAY_PARTITION variable = words complete
+    Record:
+      for (int i = 0; i < kOperationWords; ++i) {
+#pragma HLS PIPELINE II = 1
+        words[i] = ops.read();
+      }
+      RMSMP_SIM(sim::BeginOperation(); sim::BeginCount());
+      const int opcode = static_cast<int>(words[0]);
+      if (opcode == kLoad) {
+        LoadTensor<U>(DecodeTransfer<U>(words), input, memory);
+      } else if (opcode == kMatmul) {
+        Matmul<U, kDistance>(DecodeMatmul<U>(words), weights, params, output, memory);
+      } else if (opcode == kVector) {
+        VectorUnit<U>(DecodeVector<U>(words), memory);
+      } else if (opcode == kStore) {
+        StoreTensor<U>(DecodeTransfer<U>(words), memory, output);
+      }
+      RMSMP_SIM(sim::Require(opcode >= kLoad && opcode <= kStore, "unknown operation", "opcode",
+                             opcode));
+    }
+  }
+}
+
+}  // namespace rmsmp

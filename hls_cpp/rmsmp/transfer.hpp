@@ -1,0 +1,172 @@
+/// The processes at the memory ports: tight burst loops between DRAM and streams.
+///
+/// Order of the program's streams: an operation's segments are sent before its record, so
+/// that everything an operation waits for is on its way when the operation starts and no
+/// FIFO depth can deadlock the region.
+#pragma once
+
+#include "program.hpp"
+
+namespace rmsmp {
+
+/// Program to: records (count first, per image), weight and parameter segments (count
+/// first, per image), words of input and output per image.
+///
+/// The program has one weight and one parameter segment per MATMUL, in order.
+template <typename U>
+void LoadProgram(const typename U::Word32* program, typename U::Stream32& ops,
+                 typename U::Stream32& weight_segments, typename U::Stream32& param_segments,
+                 typename U::Stream32& input_words, typename U::Stream32& output_words,
+                 unsigned int images) {
+#pragma HLS INLINE off
+  typedef typename U::Word32 Word32;
+Image:
+  for (unsigned int image = 0; image < images; ++image) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+    Word32 header[kHeaderWords];
+  Header:
+    for (int i = 0; i < kHeaderWords; ++i) {
+#pragma HLS PIPELINE II = 1
+      header[i] = program[i];
+    }
+    const unsigned int count = static_cast<unsigned int>(header[2]);
+    RMSMP_SIM(sim::Require(static_cast<unsigned int>(header[0]) == unsigned(kMagic) &&
+                               static_cast<unsigned int>(header[1]) == unsigned(kVersion),
+                           "not a program of this version", "version",
+                           static_cast<long long>(header[1])));
+    RMSMP_SIM(unsigned int matmuls = 0);
+    input_words.write(header[5]);
+    output_words.write(header[6]);
+    weight_segments.write(header[3]);
+    param_segments.write(header[4]);
+    ops.write(header[2]);
+    unsigned int record_at = kHeaderWords;
+    unsigned int weight_at = kHeaderWords + kOperationWords * count;
+    unsigned int param_at = weight_at + kSegmentWords * static_cast<unsigned int>(header[3]);
+  Record:
+    for (unsigned int op = 0; op < count; ++op) {
+#pragma HLS LOOP_TRIPCOUNT min = 4 max = 128
+      Word32 record[kOperationWords];
+    ReadRecord:
+      for (int i = 0; i < kOperationWords; ++i) {
+#pragma HLS PIPELINE II = 1
+        record[i] = program[record_at + i];
+      }
+      record_at += kOperationWords;
+      if (record[0] == Word32(kMatmul)) {
+      WeightSegment:
+        for (int i = 0; i < kSegmentWords; ++i) {
+#pragma HLS PIPELINE II = 1
+          weight_segments.write(program[weight_at + i]);
+        }
+        weight_at += kSegmentWords;
+      ParamSegment:
+        for (int i = 0; i < kSegmentWords; ++i) {
+#pragma HLS PIPELINE II = 1
+          param_segments.write(program[param_at + i]);
+        }
+        param_at += kSegmentWords;
+        RMSMP_SIM(++matmuls);
+      }
+    SendRecord:
+      for (int i = 0; i < kOperationWords; ++i) {
+#pragma HLS PIPELINE II = 1
+        ops.write(record[i]);
+      }
+    }
+    RMSMP_SIM(sim::Require(matmuls == static_cast<unsigned int>(header[3]) &&
+                               matmuls == static_cast<unsigned int>(header[4]),
+                           "a program needs one weight and one parameter segment per MATMUL",
+                           "MATMUL operations", matmuls));
+  }
+}
+
+/// Segments of a blob to a stream: (first word, words, repeats) each.
+template <typename Word, typename Word32>
+void LoadSegments(const Word* blob, hls::stream<Word32>& segments, hls::stream<Word>& words,
+                  unsigned int images) {
+#pragma HLS INLINE
+Image:
+  for (unsigned int image = 0; image < images; ++image) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+    const unsigned int count = static_cast<unsigned int>(segments.read());
+  Segment:
+    for (unsigned int segment = 0; segment < count; ++segment) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+      const unsigned int first = static_cast<unsigned int>(segments.read());
+      const unsigned int length = static_cast<unsigned int>(segments.read());
+      const unsigned int repeats = static_cast<unsigned int>(segments.read());
+    Repeat:
+      for (unsigned int repeat = 0; repeat < repeats; ++repeat) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+      Burst:
+        for (unsigned int i = 0; i < length; ++i) {
+// One word per cycle, unconditional and consecutive: a burst.
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 64 max = 65536
+          words.write(blob[first + i]);
+        }
+      }
+    }
+  }
+}
+
+/// Weight tiles, ahead of the computation as far as the FIFO is deep.
+template <typename U>
+void LoadWeights(const typename U::WeightWord* weights, typename U::Stream32& segments,
+                 typename U::WeightStream& words, unsigned int images) {
+#pragma HLS INLINE off
+  LoadSegments<typename U::WeightWord, typename U::Word32>(weights, segments, words, images);
+}
+
+/// Row parameters.
+template <typename U>
+void LoadParams(const typename U::ParamWord* params, typename U::Stream32& segments,
+                typename U::ParamStream& words, unsigned int images) {
+#pragma HLS INLINE off
+  LoadSegments<typename U::ParamWord, typename U::Word32>(params, segments, words, images);
+}
+
+/// Input images, one behind the other.
+template <typename U>
+void LoadInput(const typename U::Word32* input, typename U::Stream32& counts,
+               typename U::Stream32& words, unsigned int images) {
+#pragma HLS INLINE off
+  unsigned int first = 0;
+Image:
+  for (unsigned int image = 0; image < images; ++image) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+    const unsigned int length = static_cast<unsigned int>(counts.read());
+  Burst:
+    for (unsigned int i = 0; i < length; ++i) {
+// One word per cycle, unconditional and consecutive: a burst.
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 16 max = 65536
+      words.write(input[first + i]);
+    }
+    first += length;
+  }
+}
+
+/// Outputs of all images, one behind the other.
+template <typename U>
+void StoreOutput(typename U::Stream32& counts, typename U::Stream32& words,
+                 typename U::Word32* output, unsigned int images) {
+#pragma HLS INLINE off
+  unsigned int first = 0;
+Image:
+  for (unsigned int image = 0; image < images; ++image) {
+#pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
+    const unsigned int length = static_cast<unsigned int>(counts.read());
+  Burst:
+    for (unsigned int i = 0; i < length; ++i) {
+// One word per cycle, unconditional and consecutive: a burst.
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 16 max = 65536
+      output[first + i] = words.read();
+    }
+    first += length;
+  }
+}
+
+}  // namespace rmsmp

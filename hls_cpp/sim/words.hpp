@@ -1,0 +1,30 @@
+/// Blobs of bytes to words of the memory ports, for testbenches; little-endian.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+namespace rmsmp {
+namespace sim {
+
+/// Words of `kBits` bits from `bytes`, low byte first; a last partial word is padded with 0.
+template <typename Types, int kBits>
+std::vector<typename Types::template Word<kBits> > WordsFromBytes(
+    const std::vector<uint8_t>& bytes) {
+  const std::size_t per_word = kBits / 8;
+  std::vector<typename Types::template Word<kBits> > words((bytes.size() + per_word - 1) /
+                                                           per_word);
+  for (std::size_t w = 0; w < words.size(); ++w) {
+    for (std::size_t i = 0; i < per_word; ++i) {
+      const std::size_t at = w * per_word + i;
+      const unsigned byte = at < bytes.size() ? bytes[at] : 0;
+      Types::template SetBits<8>(words[w], static_cast<int>(8 * i),
+                                 static_cast<typename Types::template Uint<8> >(byte));
+    }
+  }
+  return words;
+}
+
+}  // namespace sim
+}  // namespace rmsmp

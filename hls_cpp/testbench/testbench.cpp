@@ -1,0 +1,199 @@
+// Self-checking testbench: runs the top function on every image and compares every word.
+//
+//   testbench [DATA_FOLDER] [--images N] [--batch N] [--output FILE]
+//
+// Prints one fact per line (docs/hls-project.md lists them). Returns 0 if everything agrees,
+// 1 if something differs, 2 if the files or arguments are wrong.
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <vector>
+
+#include "../sim/sim_counters.hpp"
+#include "../sim/words.hpp"
+#include "arguments.hpp"
+#include "compare.hpp"
+#include "files.hpp"
+#include "tensor_table.hpp"
+#include "top.hpp"
+
+namespace {
+
+using testbench::BadFile;
+
+const std::uint32_t kUnwritten = 0xdeadbeef;
+
+/// Everything read from the data folder.
+struct Vectors {
+  testbench::TensorTable table;
+  std::vector<RmsmpUnits::WeightWord> weights;
+  std::vector<RmsmpUnits::ParamWord> params;
+  std::vector<std::uint32_t> input;
+  std::vector<std::uint32_t> expected;
+  std::size_t images;
+};
+
+Vectors ReadVectors(const testbench::Arguments& arguments) {
+  const std::string folder = arguments.data + "/";
+  Vectors vectors;
+  vectors.table = testbench::ReadTensorTable(folder + "tensors.txt");
+  vectors.weights = rmsmp::sim::WordsFromBytes<rmsmp::Types, RmsmpUnits::kWordBits>(
+      testbench::ReadBytes(folder + "weights.bin"));
+  vectors.params =
+      rmsmp::sim::WordsFromBytes<rmsmp::Types, 128>(testbench::ReadBytes(folder + "params.bin"));
+  vectors.input = testbench::ReadWords(folder + "input.bin");
+  vectors.expected = testbench::ReadWords(folder + "expected_trace.bin");
+  vectors.images = vectors.input.size() / vectors.table.input_words;
+  if (vectors.images == 0 || vectors.input.size() % vectors.table.input_words != 0) {
+    throw BadFile(folder + "input.bin", "is not a whole number of images");
+  }
+  if (vectors.expected.size() != vectors.images * vectors.table.trace.output_words) {
+    throw BadFile(folder + "expected_trace.bin", "does not hold as many images as input.bin");
+  }
+  if (arguments.images != 0) {
+    vectors.images = std::min(vectors.images, arguments.images);
+  }
+  // Co-simulation copies the declared depth of every port.
+  vectors.weights.resize(std::max<std::size_t>(vectors.weights.size(), kRmsmpWeightDepth));
+  vectors.params.resize(std::max<std::size_t>(vectors.params.size(), kRmsmpParamDepth));
+  return vectors;
+}
+
+/// A program file, checked against the table, as words of the port.
+std::vector<RmsmpUnits::Word32> ReadProgram(const std::string& path, std::size_t input_words,
+                                            std::size_t output_words, std::size_t* operations) {
+  const std::vector<std::uint32_t> words = testbench::ReadWords(path);
+  if (words.size() < 8 || words[0] != 0x4d534d52u || words[1] != 1) {
+    throw BadFile(path, "is not a program of version 1");
+  }
+  if (words[5] != input_words || words[6] != output_words) {
+    throw BadFile(path, "does not fit tensors.txt");
+  }
+  *operations = words[2];
+  std::vector<RmsmpUnits::Word32> program(words.begin(), words.end());
+  program.resize(std::max<std::size_t>(program.size(), kRmsmpProgramDepth), 0);
+  return program;
+}
+
+/// Loop iterations of every operation for one image; every image must take the same.
+class IterationCounts {
+ public:
+  explicit IterationCounts(std::size_t operations) : operations_(operations), equal_(true) {}
+
+  /// Take the counts of a call that ran `images` images.
+  void Add(std::size_t images) {
+    const std::vector<std::uint64_t>& counts = rmsmp::sim::IterationCounts();
+    if (counts.empty()) {
+      return;  // co-simulation: the RTL does not count
+    }
+    if (counts.size() != operations_ * images) {
+      equal_ = false;
+      return;
+    }
+    if (first_.empty()) {
+      first_.assign(counts.begin(), counts.begin() + operations_);
+    }
+    for (std::size_t i = 0; i < counts.size(); ++i) {
+      equal_ = equal_ && counts[i] == first_[i % operations_];
+    }
+  }
+
+  /// Print one line per operation; return whether all images took the same.
+  bool Report(const char* name) const {
+    for (std::size_t op = 0; op < first_.size(); ++op) {
+      std::printf("iterations program=%s op=%llu count=%llu\n", name,
+                  static_cast<unsigned long long>(op),
+                  static_cast<unsigned long long>(first_[op]));
+    }
+    if (!equal_) {
+      std::printf("images of the %s program take different numbers of iterations\n", name);
+    }
+    return equal_;
+  }
+
+ private:
+  std::size_t operations_;
+  bool equal_;
+  std::vector<std::uint64_t> first_;
+};
+
+/// Run one program on all images; add its seconds; write its output if a path is given.
+bool RunProgram(const char* name, const std::string& path, const testbench::Program& layout,
+                const testbench::Arguments& arguments, Vectors& vectors, double* seconds,
+                const std::string& output_path) {
+  const std::size_t input_words = vectors.table.input_words;
+  std::size_t operations = 0;
+  std::vector<RmsmpUnits::Word32> program =
+      ReadProgram(path, input_words, layout.output_words, &operations);
+  testbench::Comparison comparison(name, layout, vectors.table.trace.output_words, 8);
+  IterationCounts iterations(operations);
+  std::vector<std::uint32_t> all;
+  for (std::size_t first = 0; first < vectors.images; first += arguments.batch) {
+    const std::size_t images = std::min(arguments.batch, vectors.images - first);
+    const std::uint32_t* source = vectors.input.data() + first * input_words;
+    std::vector<RmsmpUnits::Word32> input(source, source + images * input_words);
+    input.resize(std::max<std::size_t>(input.size(), kRmsmpInputDepth), 0);
+    std::vector<RmsmpUnits::Word32> output(
+        std::max<std::size_t>(images * layout.output_words, kRmsmpOutputDepth), kUnwritten);
+    rmsmp::sim::ResetCounters();
+    const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
+    RMSMP_TOP(program.data(), vectors.weights.data(), vectors.params.data(), input.data(),
+              output.data(), static_cast<unsigned int>(images));
+    *seconds +=
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    iterations.Add(images);
+    std::vector<std::uint32_t> words(images * layout.output_words);
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      words[i] = static_cast<std::uint32_t>(output[i]);
+    }
+    comparison.Add(words.data(), vectors.expected.data(), first, images);
+    if (!output_path.empty()) {
+      all.insert(all.end(), words.begin(), words.end());
+    }
+  }
+  if (!output_path.empty()) {
+    testbench::WriteWords(output_path, all);
+  }
+  const bool equal = comparison.Report();
+  return iterations.Report(name) && equal;
+}
+
+int Run(int argc, char** argv) {
+  const testbench::Arguments arguments = testbench::ParseArguments(argc, argv);
+  Vectors vectors = ReadVectors(arguments);
+  const std::string folder = arguments.data + "/";
+  double trace_seconds = 0;
+  double seconds = 0;
+  bool equal = RunProgram("trace", folder + "program_trace.bin", vectors.table.trace, arguments,
+                          vectors, &trace_seconds, arguments.output);
+  equal = RunProgram("deployed", folder + "program.bin", vectors.table.deployed, arguments,
+                     vectors, &seconds, "") &&
+          equal;
+#ifdef RMSMP_OWN_STREAM
+  equal = equal && hls::sim::StreamsLeftWithData() == 0;
+#endif
+#ifdef RMSMP_NATIVE
+  const char* storage = "native";
+#else
+  const char* storage = "ap_int";
+#endif
+  std::printf("images=%llu seconds=%.9f storage=%s\n",
+              static_cast<unsigned long long>(vectors.images), seconds, storage);
+  return equal ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return Run(argc, argv);
+  } catch (const std::exception& error) {
+    std::fflush(stdout);
+    std::fprintf(stderr, "error: %s\n", error.what());
+    return 2;
+  }
+}

@@ -1,0 +1,201 @@
+"""Frozen views: what templates see, already worded for C++ and Tcl."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rmsmp_hls.codegen.settings import ProjectSettings
+from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.numerics.codebooks import Codebook, codebook
+
+# Width of the DSP's wide multiplier port, bits. Source: UG479 (DSP48E1), UG579 (DSP48E2).
+_WIDE_PORT_BITS = {DspFamily.DSP48E1: 25, DspFamily.DSP48E2: 27}
+
+# FIFO depths, elements. The weight FIFO is the prefetch buffer and fills a block RAM's 512
+# words; the others decouple neighbours and stay in shift registers or LUT memory.
+_STREAM_DEPTHS = (
+    ("StreamDepthOps", 64),
+    ("StreamDepthSegments", 16),
+    ("StreamDepthCounts", 2),
+    ("StreamDepthWeights", 512),
+    ("StreamDepthParams", 16),
+    ("StreamDepthInputs", 64),
+    ("StreamDepthOutputs", 64),
+)
+
+# Burst settings of each port: 64 beats of at most 512 bits are the 4 KiB that a burst may span.
+# The adapter holds length x outstanding words on chip; only the weights need many requests.
+_LATENCY = "latency = 32"
+_BURSTS = {
+    "program": f"{_LATENCY} num_read_outstanding = 2 max_read_burst_length = 64",
+    "weights": f"{_LATENCY} num_read_outstanding = 16 max_read_burst_length = 64",
+    "params": f"{_LATENCY} num_read_outstanding = 4 max_read_burst_length = 16",
+    "input": f"{_LATENCY} num_read_outstanding = 8 max_read_burst_length = 64",
+    "output": f"{_LATENCY} num_write_outstanding = 8 max_write_burst_length = 64",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectView:
+    """The values of project.tcl, as text."""
+
+    top: str
+    part: str
+    clock_period_ns: str
+    clock_uncertainty_ns: str
+    m_axi_addr64: str
+
+
+def project_view(settings: ProjectSettings) -> ProjectView:
+    """Return the words of project.tcl; the uncertainty becomes ns, which every tool takes."""
+    uncertainty_ns = settings.clock_period_ns * settings.clock_uncertainty
+    return ProjectView(
+        top=settings.top,
+        part=settings.part,
+        clock_period_ns=_decimal(settings.clock_period_ns),
+        clock_uncertainty_ns=_decimal(uncertainty_ns),
+        m_axi_addr64="true" if settings.m_axi_addr64 else "false",
+    )
+
+
+def _decimal(value: float) -> str:
+    """Return a number with at most 4 decimals and at least one, never an exponent."""
+    text = f"{value:.4f}".rstrip("0")
+    return text + "0" if text.endswith(".") else text
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """A named number; `name` without the leading k, `value` as C++ writes it."""
+
+    name: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayView:
+    """The values of config.hpp, grouped as its enumerations."""
+
+    codebook: str
+    magnitudes: str
+    dsp: str
+    shape: tuple[Constant, ...]
+    packing: tuple[Constant, ...]
+    terms: tuple[Constant, ...]
+    streams: tuple[Constant, ...]
+
+
+def array_view(array: ArrayShape) -> ArrayView:
+    """Return the constants of one array."""
+    book = codebook(array.shift_add_codebook)
+    shape = (
+        ("ShiftAddLanes", array.shift_add_lanes),
+        ("Fixed4Lanes", array.fixed4_lanes),
+        ("Fixed8Lanes", array.fixed8_lanes),
+        ("Channels", array.channels),
+        ("Pixels", array.pixels),
+        ("Banks", array.banks),
+        ("DrainRows", array.drain_rows),
+        ("VectorLanes", array.vector_lanes),
+        ("TileGroups", array.tile_groups),
+        ("ActivationDepth", array.activation_depth),
+        ("WeightWordBits", array.weight_word_bits),
+        ("AccBits", array.acc_bits),
+        ("MinStep", array.min_step),
+    )
+    packing = (
+        ("DspFieldBits", array.dsp.field_bits),
+        ("DspCascade", array.dsp.cascade),
+        ("DspOffset", array.dsp.offset),
+        ("DspPortBits", _WIDE_PORT_BITS[array.dsp]),
+    )
+    terms = (
+        *_term(book, 0),
+        *_term(book, 1),
+        Constant("MaxMagnitude", str(book.max_magnitude)),
+    )
+    return ArrayView(
+        codebook=book.name,
+        magnitudes=", ".join(map(str, book.magnitudes)),
+        dsp=array.dsp.name,
+        shape=tuple(Constant(name, str(value)) for name, value in shape),
+        packing=tuple(Constant(name, str(value)) for name, value in packing),
+        terms=terms,
+        streams=tuple(Constant(name, str(value)) for name, value in _STREAM_DEPTHS),
+    )
+
+
+def _term(book: Codebook, number: int) -> tuple[Constant, ...]:
+    """Return the constants of one of the two terms of a shift-add codebook.
+
+    `Used` has a bit and `Shifts` a hexadecimal digit per magnitude index; the shifter moves by
+    `Base` plus a number of `Bits` bits.
+    """
+    shifts = {
+        index: terms[number] for index, terms in enumerate(book.terms) if len(terms) > number
+    }
+    used = sum(1 << index for index in shifts)
+    digits = sum(shift << (4 * index) for index, shift in shifts.items())
+    base = min(shifts.values(), default=0)
+    span = max(shifts.values(), default=0) - base
+    prefix = f"Term{number + 1}"
+    return (
+        Constant(f"{prefix}Used", f"0x{used:02x}"),
+        Constant(f"{prefix}Shifts", f"0x{digits:08x}"),
+        Constant(f"{prefix}Base", str(base)),
+        Constant(f"{prefix}Bits", str(span.bit_length())),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class PortView:
+    """One memory port of the top function.
+
+    Attributes:
+        name: of the argument.
+        declaration: the argument's type and name.
+        bundle: AXI bundle; every port has its own, so that bursts never share a channel.
+        bursts: the interface's burst settings.
+        depth: elements that one image needs, for co-simulation only.
+        depth_name: of the constant in top.hpp.
+    """
+
+    name: str
+    declaration: str
+    bundle: str
+    bursts: str
+    depth: str
+    depth_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class TopView:
+    """The values of top.hpp and top.cpp."""
+
+    name: str
+    ports: tuple[PortView, ...]
+
+
+def top_view(name: str, depths: dict[str, int]) -> TopView:
+    """Return the top function's words.
+
+    Args:
+        name: of the function.
+        depths: elements of the ports program, weights, params, input and output, in this order.
+    """
+    types = {"weights": "RmsmpUnits::WeightWord", "params": "RmsmpUnits::ParamWord"}
+    ports = tuple(
+        PortView(
+            name=port,
+            declaration=(
+                ("" if port == "output" else "const ")
+                + f"{types.get(port, 'RmsmpUnits::Word32')}* {port}"
+            ),
+            bundle=f"gmem_{port}",
+            bursts=_BURSTS[port],
+            depth=str(depth),
+            depth_name=f"kRmsmp{port.removesuffix('s').capitalize()}Depth",
+        )
+        for port, depth in depths.items()
+    )
+    return TopView(name, ports)

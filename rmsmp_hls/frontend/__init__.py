@@ -1,0 +1,1 @@
+"""PyTorch models and RMSMP checkpoints -> FloatGraph. The only importer of models."""

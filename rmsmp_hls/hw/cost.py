@@ -1,0 +1,254 @@
+"""What an array costs: a model, stated formula by formula; every figure is *modelled*.
+
+LUT figures per multiply-accumulate come from a study with an open synthesis tool (yosys,
+structured netlists, checked bit by bit; not placed, routed or timed). Interface figures
+come from HLS synthesis reports. No figure has yet been calibrated on a synthesis of the
+whole array.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+from rmsmp_hls.errors import ConfigError, ResourceError
+from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.board import Board
+from rmsmp_hls.hw.cycles import ceil_div
+from rmsmp_hls.hw.rams import lutram, memory, ramb18
+
+SHIFT_ADD_LUT_PER_MAC = {"SP2-4": 17.4, "PoT-4": 23.4, "APoT-4": 20.4}
+"""LUTs per multiply-accumulate of a structured shift-add lane, 32 inputs, adder tree and 24-bit
+accumulation included. SP2 and PoT: the yosys study; APoT: the mean of both, not measured."""
+
+SHIFT_ADD_FF_PER_MAC = {"SP2-4": 14.8, "PoT-4": 19.5, "APoT-4": 17.2}
+"""Flip-flops per multiply-accumulate, same sources."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resources:
+    """Modelled use of the four resources; bram36 counts a RAMB18 as half."""
+
+    lut: int
+    ff: int
+    dsp: int
+    bram36: float
+
+    def __add__(self, other: Resources) -> Resources:
+        return Resources(
+            lut=self.lut + other.lut,
+            ff=self.ff + other.ff,
+            dsp=self.dsp + other.dsp,
+            bram36=self.bram36 + other.bram36,
+        )
+
+    def fits(self, board: Board, shares: Shares | None = None) -> bool:
+        """Return whether this stays within the shares of the board; `check_fits` says why not."""
+        return not excess(self, board, shares or Shares())
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """The part of each resource that the array may take, 0..1; the rest is for routing,
+    interconnect and the model's error."""
+
+    lut: float = 0.70
+    ff: float = 0.70
+    dsp: float = 0.90
+    bram36: float = 0.85
+
+    def __post_init__(self) -> None:
+        """Refuse shares outside 0..1."""
+        wrong = [f.name for f in fields(self) if not 0 < getattr(self, f.name) <= 1]
+        if wrong:
+            raise ConfigError(
+                f"shares of {', '.join(wrong)} must be above 0 and at most 1", where="shares"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class UnitCost:
+    """One unit of the array and its modelled cost."""
+
+    unit: str
+    resources: Resources
+
+
+def _shift_add_lanes(a: ArrayShape) -> Resources:
+    """lanes * TN * TP multiply-accumulates at the codebook's figure."""
+    macs = a.shift_add_lanes * a.channels * a.pixels
+    lut = SHIFT_ADD_LUT_PER_MAC.get(a.shift_add_codebook)
+    ff = SHIFT_ADD_FF_PER_MAC.get(a.shift_add_codebook)
+    if lut is None or ff is None:
+        raise ConfigError(
+            f"no cost figure for codebook {a.shift_add_codebook!r}",
+            where="shift_add_codebook",
+            fix=f"known: {', '.join(SHIFT_ADD_LUT_PER_MAC)}",
+        )
+    return Resources(lut=round(macs * lut), ff=round(macs * ff), dsp=0, bram36=0)
+
+
+def fixed_dsp(a: ArrayShape) -> int:
+    """DSPs of the fixed lanes: (fixed4 / 2 + fixed8) * TN * TP / 2, exact."""
+    return (a.fixed4_lanes // 2 + a.fixed8_lanes) * a.channels * (a.pixels // 2)
+
+
+def _fixed_lanes(a: ArrayShape) -> Resources:
+    """DSPs as `fixed_dsp`; per nibble row and pixel one `acc_bits` ternary adder for every two
+    cascades (study: 24 LUT per 2 n products), and as many flip-flops."""
+    rows = a.fixed4_lanes + 2 * a.fixed8_lanes
+    adders = rows * a.pixels * ceil_div(a.channels, 2 * a.dsp.cascade) * a.acc_bits
+    return Resources(lut=adders, ff=adders, dsp=fixed_dsp(a), bram36=0)
+
+
+def _weight_registers(a: ArrayShape) -> Resources:
+    """Two copies (active, shadow) of NR * TN nibbles; the shadow's enables in a few LUTs."""
+    return Resources(lut=a.weight_words, ff=2 * 4 * a.nibble_rows * a.channels, dsp=0, bram36=0)
+
+
+def _partial_sums(a: ArrayShape) -> Resources:
+    """Two halves, each `tile_groups` deep and TM * TP * acc_bits wide, one read and one write
+    port each; one multiplexer of TM / TQ inputs per drained bit (4 inputs per LUT)."""
+    lut, blocks = memory(a.rows * a.pixels * a.acc_bits, a.tile_groups)
+    mux = a.drain_rows * a.pixels * a.acc_bits * ceil_div(a.rows // a.drain_rows, 4)
+    return Resources(lut=2 * lut + mux, ff=0, dsp=0, bram36=blocks)
+
+
+def _activation_memory(a: ArrayShape) -> Resources:
+    """NB * TN memories of 4-bit words, `activation_depth` deep (RAMB18 as 4096 x 4)."""
+    lut, blocks = memory(4, a.activation_depth)
+    count = a.banks * a.channels
+    return Resources(lut=count * lut, ff=0, dsp=0, bram36=count * blocks / 2)
+
+
+def _read_network(a: ArrayShape) -> Resources:
+    """TN * TP nibbles, each one of NB banks (4 inputs per LUT), registered three times on
+    the way to the lanes; NB read addresses of about 16 bits, computed in 3 LUTs a bit."""
+    lut = 4 * a.channels * a.pixels * ceil_div(a.banks, 4) + 48 * a.banks
+    return Resources(lut=lut, ff=3 * 4 * a.channels * a.pixels + 32 * a.banks, dsp=0, bram36=0)
+
+
+def _drain_lanes(a: ArrayShape) -> Resources:
+    """TQ * TP requantization lanes: a DSP each for multiplier and bias, two where a sum plus
+    correction is wider than the multiplier's long side (27 or 25 bits); 150 LUTs for
+    correction, 48-bit shift and clamp (estimate)."""
+    lanes = a.drain_rows * a.pixels
+    limit = 27 if a.dsp is DspFamily.DSP48E2 else 25
+    each = 1 if a.acc_bits <= limit else 2
+    return Resources(lut=150 * lanes, ff=200 * lanes, dsp=each * lanes, bram36=0)
+
+
+def _write_network(a: ArrayShape) -> Resources:
+    """Rows to positions, then pixels to banks: TN * TP nibbles of TQ inputs and NB * TN of TP
+    inputs (4 inputs per LUT), and an enable and 16 address bits per position."""
+    to_position = 4 * a.channels * a.pixels * ceil_div(a.drain_rows, 4)
+    to_bank = 4 * a.banks * a.channels * ceil_div(a.pixels, 4)
+    addresses = a.channels * (2 * a.drain_rows + 16)
+    return Resources(
+        lut=to_position + to_bank + addresses,
+        ff=4 * a.banks * a.channels + 20 * a.channels,
+        dsp=0,
+        bram36=0,
+    )
+
+
+def _row_parameters(a: ArrayShape) -> Resources:
+    """123 bits for every row lane, two halves, TQ read at once."""
+    lut, blocks = memory(123 * a.drain_rows, 2 * (a.rows // a.drain_rows))
+    return Resources(lut=lut, ff=123 * a.drain_rows, dsp=0, bram36=blocks / 2)
+
+
+def _vector_unit(a: ArrayShape) -> Resources:
+    """TE lanes: a DSP each, 110 LUTs for maximum, sum, shift and clamp (estimate)."""
+    n = a.vector_lanes
+    return Resources(lut=110 * n, ff=150 * n, dsp=n, bram36=0)
+
+
+def _ports(a: ArrayShape) -> Resources:
+    """Five memory ports: weights, parameters (128 bits), program, input, output (32 bits).
+
+    A reading or writing port of b bits: 640 + 1.85 b LUTs, 490 + 1.8 b flip-flops,
+    2 ceil(b / 36) RAMB18: a line through 580-700 LUTs, 512-548 FFs, 2 RAMB18 at 32 bits and
+    1585 LUTs, 1415 FFs, 30 RAMB18 at 512 bits, as HLS synthesis reports of other designs
+    state for their m_axi adapters. The weight FIFO is 512 words, the others are shallow."""
+    total = Resources(lut=400, ff=500, dsp=0, bram36=0)  # s_axilite registers, about
+    for bits in (a.weight_word_bits, 128, 32, 32, 32):
+        total += Resources(
+            lut=round(640 + 1.85 * bits),
+            ff=round(490 + 1.8 * bits),
+            dsp=0,
+            bram36=ceil_div(bits, 36),
+        )
+    fifo = ramb18(a.weight_word_bits, 512) / 2
+    return total + Resources(lut=lutram(128 + 3 * 32, 32), ff=200, dsp=0, bram36=fifo)
+
+
+def _control(a: ArrayShape) -> Resources:
+    """Loop counters, descriptor registers (40 words), state machines: 4000 LUTs, 6000 FFs,
+    an estimate that does not depend on the shape."""
+    return Resources(lut=4000, ff=6000, dsp=0, bram36=0)
+
+
+_UNITS = (
+    ("shift-add lanes", _shift_add_lanes),
+    ("fixed lanes", _fixed_lanes),
+    ("weight registers", _weight_registers),
+    ("partial sums", _partial_sums),
+    ("activation memory", _activation_memory),
+    ("read network", _read_network),
+    ("drain lanes", _drain_lanes),
+    ("write network", _write_network),
+    ("row parameters", _row_parameters),
+    ("vector unit", _vector_unit),
+    ("memory ports", _ports),
+    ("control", _control),
+)
+
+
+def unit_costs(array: ArrayShape) -> tuple[UnitCost, ...]:
+    """Return the modelled cost of every unit of the array, in the order of the data's way."""
+    return tuple(UnitCost(name, price(array)) for name, price in _UNITS)
+
+
+def array_cost(array: ArrayShape) -> Resources:
+    """Return the modelled cost of the whole array."""
+    total = Resources(lut=0, ff=0, dsp=0, bram36=0)
+    for _, price in _UNITS:
+        total += price(array)
+    return total
+
+
+def excess(cost: Resources, board: Board, shares: Shares) -> tuple[str, ...]:
+    """Return a sentence for every resource of which `cost` takes more than its share."""
+    found = []
+    for name, label in (("lut", "LUT"), ("ff", "FF"), ("dsp", "DSP"), ("bram36", "BRAM36")):
+        used, there = getattr(cost, name), getattr(board, name)
+        share = getattr(shares, name)
+        if used > there * share:
+            found.append(
+                f"{label}: {used:g} modelled, {there * share:.0f} available "
+                f"({share:.0%} of the board's {there:g})"
+            )
+    return tuple(found)
+
+
+def check_fits(array: ArrayShape, board: Board, shares: Shares | None = None) -> Resources:
+    """Return the modelled cost of `array` if it stays within the shares of the board.
+
+    Raises:
+        ResourceError: it does not; names every exceeded resource.
+    """
+    shares = shares or Shares()
+    cost = array_cost(array)
+    found = excess(cost, board, shares)
+    if found:
+        raise ResourceError.gather(
+            [
+                ResourceError(
+                    text,
+                    where=f"board {board.name}",
+                    fix="choose a smaller array or a larger board, or raise the resource share",
+                )
+                for text in found
+            ]
+        )
+    return cost

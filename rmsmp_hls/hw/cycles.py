@@ -1,0 +1,227 @@
+"""How many iterations an operation takes: the formulas of docs/hardware.md, and nothing else.
+
+Iterations are exact (the C simulation counts them and must agree). What a synthesized
+pipeline adds on top (its depth, once per operation) is a separate, labelled estimate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from math import gcd
+
+from rmsmp_hls.hw.array import ArrayShape
+
+
+def ceil_div(a: int, b: int) -> int:
+    """Return the smallest whole number not below a / b; b > 0."""
+    return -(-a // b)
+
+
+@dataclass(frozen=True, slots=True)
+class Tiling:
+    """How one matrix multiplication is cut.
+
+    Attributes:
+        group_pixels: output pixels of one group, neighbours in x.
+        groups_per_line: groups of one output line.
+        groups: groups of the whole output.
+        groups_per_tile: groups of a pixel tile (the last one may have fewer).
+        pixel_tiles, row_tiles: tiles of each kind; a block is one of both.
+        steps: weight tiles of a block, KH * KW * channel blocks * planes.
+        repeat: cycles of one drain step: planes of the output, or `drain_rows` for logits.
+    """
+
+    group_pixels: int
+    groups_per_line: int
+    groups: int
+    groups_per_tile: int
+    pixel_tiles: int
+    row_tiles: int
+    steps: int
+    repeat: int
+
+    @property
+    def last_groups(self) -> int:
+        """Groups of the last pixel tile."""
+        return self.groups - (self.pixel_tiles - 1) * self.groups_per_tile
+
+
+@dataclass(frozen=True, slots=True)
+class MatmulCycles:
+    """Iterations of one matrix multiplication.
+
+    Attributes:
+        iterations: all of them, exact.
+        busy: iterations in which the lanes compute a group.
+        binds: what the largest part of the iterations waits for: "compute", "weights",
+            "min_step", "params" or "drain".
+    """
+
+    iterations: int
+    busy: int
+    binds: str
+
+
+def pixels_of_group(array: ArrayShape, stride_w: int, logits: bool) -> int:
+    """Return the output pixels of one group; 1 for logits."""
+    if logits:
+        return 1
+    return min(array.pixels, array.banks // gcd(stride_w, array.banks))
+
+
+def drain_cycles(groups: int, rows: int, drain_rows: int, repeat: int) -> int:
+    """Return the cycles that a block of `groups` groups takes to leave the array."""
+    return groups * (rows // drain_rows) * repeat
+
+
+@lru_cache(maxsize=1 << 18)
+def block_iterations(
+    steps: int,
+    full: int,
+    last: int,
+    pixel_tiles: int,
+    row_tiles: int,
+    rows: int,
+    drain_per_group: int,
+    weight_words: int,
+    min_step: int,
+) -> int:
+    """Return sum T_j of docs/hardware.md for blocks in the order pixel tile, row tile.
+
+    Args:
+        steps: steps of a block.
+        full, last: groups of every pixel tile but the last, and of the last.
+        pixel_tiles, row_tiles: tiles.
+        rows: TM.
+        drain_per_group: TM / TQ * repeat.
+        weight_words: WPT.
+        min_step: fewest cycles of a step.
+    """
+    step_full = steps * max(full, weight_words, min_step)
+    step_last = steps * max(last, weight_words, min_step)
+    drain_full, drain_last = full * drain_per_group, last * drain_per_group
+    first = step_full if pixel_tiles > 1 else step_last
+    total = max(first + weight_words, rows)
+    if pixel_tiles > 1:
+        after_full = (pixel_tiles - 1) * row_tiles - 1  # full blocks behind a full block
+        total += after_full * max(step_full, rows, drain_full)
+        total += max(step_last, rows, drain_full)  # the first last-tile block
+    total += (row_tiles - 1) * max(step_last, rows, drain_last)
+    return total + drain_last
+
+
+def matmul_iterations(tiling: Tiling, array: ArrayShape) -> int:
+    """Return the exact iterations of one matrix multiplication."""
+    return block_iterations(
+        tiling.steps,
+        tiling.groups_per_tile,
+        tiling.last_groups,
+        tiling.pixel_tiles,
+        tiling.row_tiles,
+        array.rows,
+        array.rows // array.drain_rows * tiling.repeat,
+        array.weight_words,
+        array.min_step,
+    )
+
+
+def choose_tiling(
+    array: ArrayShape,
+    *,
+    out_height: int,
+    out_width: int,
+    stride_w: int,
+    steps: int,
+    row_tiles: int,
+    planes: int,
+    logits: bool,
+) -> Tiling:
+    """Cut one matrix multiplication into pixel tiles so that its iterations are fewest.
+
+    More pixel tiles than needed let the drain of one block overlap the next block's
+    computation; fewer keep the weights longer. Both are tried; ties go to fewer tiles.
+    """
+    group_pixels = pixels_of_group(array, stride_w, logits)
+    per_line = ceil_div(out_width, group_pixels)
+    groups = out_height * per_line
+    least = ceil_div(groups, array.tile_groups)
+    repeat = array.drain_rows if logits else planes
+    best: Tiling | None = None
+    best_iterations = 0
+    for tiles in dict.fromkeys((least, least + 1, least + 2, 2 * least, 4 * least, 8 * least)):
+        if tiles > groups:
+            break
+        per_tile = ceil_div(groups, tiles)
+        tiling = Tiling(
+            group_pixels=group_pixels,
+            groups_per_line=per_line,
+            groups=groups,
+            groups_per_tile=per_tile,
+            pixel_tiles=ceil_div(groups, per_tile),
+            row_tiles=row_tiles,
+            steps=steps,
+            repeat=repeat,
+        )
+        iterations = matmul_iterations(tiling, array)
+        if best is None or iterations < best_iterations:
+            best, best_iterations = tiling, iterations
+    assert best is not None, "an output has at least one group"
+    return best
+
+
+def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:
+    """Return the iterations of one matrix multiplication and what binds them.
+
+    Every iteration is charged to the term that set the length of its block; within a
+    block whose steps are longer than its groups, the steps are charged to what made them so.
+    """
+    per_group = array.rows // array.drain_rows * tiling.repeat
+    charged = {"compute": 0, "weights": 0, "min_step": 0, "params": 0, "drain": 0}
+    words, least = array.weight_words, array.min_step
+    charged["weights"] += words  # the prologue
+
+    def charge(groups: int, before: int, count: int) -> None:
+        step = max(groups, words, least)
+        why = "compute" if groups == step else ("weights" if words == step else "min_step")
+        compute, drain = tiling.steps * step, before * per_group
+        length = max(compute, array.rows, drain)
+        if compute == length:
+            charged[why] += count * length
+        else:
+            charged["drain" if drain == length else "params"] += count * length
+
+    full, last = tiling.groups_per_tile, tiling.last_groups
+    if tiling.pixel_tiles > 1:
+        charge(full, 0, 1)
+        charge(full, full, (tiling.pixel_tiles - 1) * tiling.row_tiles - 1)
+        charge(last, full, 1)
+    else:
+        charge(last, 0, 1)
+    charge(last, last, tiling.row_tiles - 1)
+    charged["drain"] += last * per_group
+    return MatmulCycles(
+        iterations=matmul_iterations(tiling, array),
+        busy=tiling.groups * tiling.row_tiles * tiling.steps,
+        binds=max(charged, key=lambda name: charged[name]),
+    )
+
+
+def vector_iterations(
+    array: ArrayShape, out_height: int, out_width: int, channels: int, taps: int, planes: int
+) -> int:
+    """Return the exact iterations of a pooling or adding operation; planes per tap."""
+    blocks = ceil_div(channels, array.channels)
+    chunks = array.channels // array.vector_lanes
+    return out_height * out_width * blocks * chunks * taps * planes + 1
+
+
+def move_iterations(height: int, width: int, channels: int, planes: int) -> int:
+    """Return the exact iterations of a load or store."""
+    return height * width * ceil_div(channels, 4) * planes
+
+
+PIPELINE_DEPTH_CYCLES = 60
+"""Modelled cycles that a pipelined loop adds once per operation: activation read, dot product,
+partial sum, requantization and write-back stages, and the fetch of the descriptor. An
+estimate before any synthesis; never part of an iteration count."""

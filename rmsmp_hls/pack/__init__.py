@@ -1,0 +1,1 @@
+"""IntGraph + Schedule -> PackedDesign, and its files."""

@@ -1,0 +1,119 @@
+"""The packed design: everything that the accelerator and its host need, as one value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rmsmp_hls.hw.array import ArrayShape
+
+PROGRAM = "program.bin"
+TRACE = "program_trace.bin"
+WEIGHTS = "weights.bin"
+PARAMS = "params.bin"
+BLOBS = (PROGRAM, TRACE, WEIGHTS, PARAMS)
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """The network's input: shape, format, and 32-bit words per image."""
+
+    name: str
+    channels: int
+    height: int
+    width: int
+    bits: int
+    signed: bool
+    scale: float
+    words: int
+
+
+@dataclass(frozen=True, slots=True)
+class OutputEntry:
+    """One tensor in the output of one image; offset and length in 32-bit words.
+
+    Attributes:
+        tensor: its name.
+        offset, words: where it lies; an argmax word is not counted in `words`.
+        channels, height, width: shape.
+        signed: whether the codes are two's complement (logits always are).
+        logits: for logits the channel of every word, -1 for none; else empty.
+        argmax: whether the top-1 channel follows in one more word.
+    """
+
+    tensor: str
+    offset: int
+    words: int
+    channels: int
+    height: int
+    width: int
+    signed: bool
+    logits: tuple[int, ...] = ()
+    argmax: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProgramSpec:
+    """One program: words of output per image, exact iterations of every operation.
+
+    Attributes:
+        file: name of its blob.
+        output_words: 32-bit words per image.
+        iterations: (operation number, tensor, loop iterations), in order.
+        outputs: what lies where in the output.
+    """
+
+    file: str
+    output_words: int
+    iterations: tuple[tuple[int, str, int], ...]
+    outputs: tuple[OutputEntry, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OpSummary:
+    """One operation of the deployed program, for readers.
+
+    Attributes:
+        name: tensor.
+        opcode: LOAD, MATMUL, VECTOR or STORE.
+        module: path in the trained model, "" if there is none.
+        scale: value of output code 1; 0.0 for logits.
+        rows: (row format, number of rows), by name.
+        row_order: output channel of every lane of every row tile, -1 for none.
+        row_tiles, pixel_tiles: how a MATMUL is cut, else 0.
+    """
+
+    name: str
+    opcode: str
+    module: str
+    scale: float
+    rows: tuple[tuple[str, int], ...] = ()
+    row_order: tuple[int, ...] = ()
+    row_tiles: int = 0
+    pixel_tiles: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class PackedDesign:
+    """A packed design; docs/packed-design.md says what its files look like.
+
+    Attributes:
+        array: the array it runs on.
+        input: the network's input.
+        programs: the deployed program, then the trace program.
+        ops: the operations of the deployed program.
+        blobs: (file name, bytes), in the order of `BLOBS`.
+    """
+
+    array: ArrayShape
+    input: InputSpec
+    programs: tuple[ProgramSpec, ...]
+    ops: tuple[OpSummary, ...]
+    blobs: tuple[tuple[str, bytes], ...]
+
+    def blob(self, name: str) -> bytes:
+        """Return the bytes of one blob; KeyError if there is none of that name."""
+        return dict(self.blobs)[name]
+
+    def program(self, name: str = PROGRAM) -> ProgramSpec:
+        """Return one program; KeyError if there is none of that name."""
+        return {program.file: program for program in self.programs}[name]

@@ -1,0 +1,42 @@
+"""What the output of a program must be, word for word: the inverse of `read_outputs`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from rmsmp_hls.pack.design import OutputEntry, PackedDesign
+from rmsmp_hls.pack.transfer import Codes, Words, argmax_key, code_words
+
+
+def output_words(design: PackedDesign, program_name: str, tensors: Mapping[str, Codes]) -> Words:
+    """Return the output words of a program, uint32 [N, output words].
+
+    Words of lanes without a row are 0.
+
+    Args:
+        design: the packed design.
+        program_name: "program.bin" or "program_trace.bin".
+        tensors: tensor -> int64 [N, C, H, W]; logits are accumulators [N, C, 1, 1], and
+            `argmax_key(tensor)` -> int64 [N] where the program returns the top-1 channel.
+    """
+    program = design.program(program_name)
+    images = len(tensors[program.outputs[0].tensor])
+    words = np.zeros((images, program.output_words), dtype=np.uint32)
+    for entry in program.outputs:
+        end = entry.offset + entry.words
+        words[:, entry.offset : end] = _entry_words(entry, tensors[entry.tensor])
+        if entry.argmax:
+            words[:, end] = tensors[argmax_key(entry.tensor)].astype(np.uint32)
+    return words
+
+
+def _entry_words(entry: OutputEntry, tensor: Codes) -> Words:
+    if not entry.logits:
+        return code_words(tensor)
+    lanes = np.array(entry.logits)
+    rows = np.flatnonzero(lanes >= 0)
+    words = np.zeros((len(tensor), entry.words), dtype=np.uint32)
+    words[:, rows] = (tensor[:, lanes[rows], 0, 0] & 0xFFFFFFFF).astype(np.uint32)
+    return words

@@ -1,0 +1,77 @@
+"""Row parameters: one 128-bit word per row lane and row tile."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.types import ActFormat
+from rmsmp_hls.pack.weights import corrections
+
+PARAM_BYTES = 16
+
+_LAYOUT = (
+    # name, first bit, bits, signed
+    ("multiplier", 0, 18, True),
+    ("bias", 18, 48, True),
+    ("correction", 66, 32, True),
+    ("position", 98, 8, False),
+    ("block", 106, 16, False),
+    ("valid", 122, 1, False),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RowParameters:
+    """What the drain needs of one row; all 0 for a lane without a row."""
+
+    multiplier: int = 0
+    bias: int = 0
+    correction: int = 0
+    position: int = 0
+    block: int = 0
+    valid: int = 0
+
+    def encode(self) -> bytes:
+        """Return the 16 bytes, low byte first; OverflowError if a field does not fit."""
+        word = 0
+        for name, first, bits, signed in _LAYOUT:
+            value = getattr(self, name)
+            low = -(1 << (bits - 1)) if signed else 0
+            if not low <= value < low + (1 << bits):
+                raise OverflowError(f"{name} = {value} does not fit {bits} bits")
+            word |= (value & ((1 << bits) - 1)) << first
+        return word.to_bytes(PARAM_BYTES, "little")
+
+    @classmethod
+    def decode(cls, data: bytes) -> RowParameters:
+        """Return the parameters in 16 bytes; the inverse of `encode`."""
+        word = int.from_bytes(data, "little")
+        fields = {}
+        for name, first, bits, signed in _LAYOUT:
+            value = (word >> first) & ((1 << bits) - 1)
+            fields[name] = value - (1 << bits) if signed and value >> (bits - 1) else value
+        return cls(**fields)
+
+
+def pack_params(
+    op: IntMatmul, lanes: tuple[int, ...], array: ArrayShape, source: ActFormat
+) -> bytes:
+    """Return the parameter words of one matrix multiplication, row tiles in lane order."""
+    correction = corrections(op, source)
+    multiplier, bias = op.multiplier.array, op.bias.array
+    empty = RowParameters().encode()
+    return b"".join(
+        empty
+        if channel < 0
+        else RowParameters(
+            multiplier=int(multiplier[channel]),
+            bias=int(bias[channel]),
+            correction=int(correction[channel]),
+            position=channel % array.channels,
+            block=channel // array.channels,
+            valid=1,
+        ).encode()
+        for channel in lanes
+    )

@@ -1,0 +1,1 @@
+"""What was measured, as terminal table, JSON and HTML."""

@@ -1,0 +1,1 @@
+"""Tensors in memory, rows in lanes, tiles in time: IntGraph -> Schedule."""

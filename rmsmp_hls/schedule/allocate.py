@@ -1,0 +1,127 @@
+"""Places in the activation memory for tensors that live at the same time.
+
+A tensor lives from the operation that makes it to the last one that reads it, both
+included: an operation's result never overlaps its operands. All banks and positions
+share their addresses, so the memory is one line of words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from rmsmp_hls.errors import ResourceError
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.schedule.layout import TensorLayout, layout_of
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetime:
+    """A tensor of `words` addresses that lives in operations `first` .. `last`, inclusive."""
+
+    name: str
+    words: int
+    first: int
+    last: int
+
+    def meets(self, other: Lifetime) -> bool:
+        """Return whether both live during some operation."""
+        return self.first <= other.last and other.first <= self.last
+
+
+@dataclass(frozen=True, slots=True)
+class Allocation:
+    """Bases by tensor name, in order of the operations, and the words needed in all."""
+
+    bases: tuple[tuple[str, int], ...]
+    depth: int
+
+
+def _lowest_gap(words: int, taken: Iterable[tuple[int, int]], *, tightest: bool) -> int:
+    """Return the base of the lowest (or smallest sufficient) gap between `taken` ranges."""
+    end = 0
+    best: tuple[int, int] | None = None
+    for low, high in sorted(taken):
+        room = low - end
+        if room >= words and (best is None or (tightest and room < best[0])):
+            best = (room, end)
+        end = max(end, high)
+    return end if best is None else best[1]
+
+
+def _place(order: Sequence[Lifetime], *, tightest: bool) -> dict[str, int]:
+    placed: list[tuple[Lifetime, int]] = []
+    for life in order:
+        taken = [(base, base + other.words) for other, base in placed if other.meets(life)]
+        placed.append((life, _lowest_gap(life.words, taken, tightest=tightest)))
+    return {life.name: base for life, base in placed}
+
+
+def allocate(lifetimes: Sequence[Lifetime]) -> Allocation:
+    """Return bases so that tensors that meet do not overlap, in as few words as we find.
+
+    Four greedy orders are tried (by time or by size, lowest or tightest gap); the first of
+    the best wins, so the result is deterministic.
+    """
+    by_time = sorted(lifetimes, key=lambda life: (life.first, life.name))
+    by_size = sorted(lifetimes, key=lambda life: (-life.words, life.first, life.name))
+    best: Allocation | None = None
+    for order in (by_time, by_size):
+        for tightest in (False, True):
+            bases = _place(order, tightest=tightest)
+            depth = max((bases[life.name] + life.words for life in lifetimes), default=0)
+            if best is None or depth < best.depth:
+                best = Allocation(tuple((life.name, bases[life.name]) for life in by_time), depth)
+    assert best is not None, "four orders were tried"
+    return best
+
+
+def graph_lifetimes(graph: IntGraph, channels: int, banks: int) -> tuple[Lifetime, ...]:
+    """Return the lifetime of every tensor in the activation memory, logits excluded."""
+    last = {op.name: number for number, op in enumerate(graph)}
+    for number, op in enumerate(graph):
+        for name in op.inputs:
+            last[name] = number
+    last[graph.output] = len(graph.ops)
+    return tuple(
+        Lifetime(op.name, layout_of(op, channels, banks).words, number, last[op.name])
+        for number, op in enumerate(graph)
+        if op.output is not None
+    )
+
+
+def allocate_graph(
+    graph: IntGraph, channels: int, banks: int
+) -> tuple[tuple[TensorLayout, ...], int]:
+    """Return the layouts of all tensors of `graph`, placed, and the words per bank needed."""
+    allocation = allocate(graph_lifetimes(graph, channels, banks))
+    bases = dict(allocation.bases)
+    layouts = tuple(
+        replace(layout_of(op, channels, banks), base=bases[op.name])
+        for op in graph
+        if op.output is not None
+    )
+    return layouts, allocation.depth
+
+
+def check_depth(graph: IntGraph, channels: int, banks: int, needed: int, available: int) -> None:
+    """Refuse an activation memory that is too small for the graph.
+
+    Raises:
+        ResourceError: names the tensors that live at the fullest moment and their words.
+    """
+    if needed <= available:
+        return
+    lives = graph_lifetimes(graph, channels, banks)
+    moments = range(len(graph.ops) + 1)
+    load = {t: sum(x.words for x in lives if x.first <= t <= x.last) for t in moments}
+    fullest = max(moments, key=lambda t: load[t])
+    names = ", ".join(
+        f"{life.name[:60]} ({life.words})" for life in lives if life.first <= fullest <= life.last
+    )
+    raise ResourceError(
+        f"the activation memory needs {needed} words per bank, the array has {available}",
+        where=f"{graph.ops[min(fullest, len(graph.ops) - 1)].name[:60]}: tensors in memory "
+        f"at once, words each: {names}",
+        fix="choose a smaller input image, a larger board, or an array with more memory",
+    )

@@ -1,0 +1,127 @@
+"""What the array can run: every reason why a graph cannot, found before anything is placed."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from rmsmp_hls.errors import LoweringError
+from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntSumPool
+from rmsmp_hls.schedule.place_rows import check_formats
+
+_MULTIPLIER_BITS = 18
+_BIAS_BITS = 48
+_MAX_SHIFT = 47
+_MAX_BLOCKS = 1 << 16
+
+
+def _fits(values: object, bits: int) -> bool:
+    array = np.asarray(values, dtype=np.int64)
+    limit = 1 << (bits - 1)
+    return not array.size or (int(array.min()) >= -limit and int(array.max()) < limit)
+
+
+def _requantization(op: IntAdd | IntMatmul | IntSumPool) -> list[str]:
+    if isinstance(op, IntMatmul):
+        multipliers: object = op.multiplier.array
+        biases: object = op.bias.array
+    else:
+        multipliers = op.multipliers if isinstance(op, IntAdd) else (op.multiplier,)
+        biases = (op.bias,)
+    problems = []
+    if not _fits(multipliers, _MULTIPLIER_BITS):
+        problems.append(f"a multiplier does not fit {_MULTIPLIER_BITS} signed bits")
+    if not _fits(biases, _BIAS_BITS):
+        problems.append(f"a bias does not fit {_BIAS_BITS} signed bits")
+    if not 0 <= op.shift <= _MAX_SHIFT:
+        problems.append(f"shift {op.shift} is not in 0..{_MAX_SHIFT}")
+    if not _fits((op.low, op.high), 32) or op.low > op.high:
+        problems.append(f"bounds {op.low}..{op.high} are not two ordered 32-bit numbers")
+    elif op.output and not op.output.low <= op.low <= op.high <= op.output.high:
+        problems.append(
+            f"bounds {op.low}..{op.high} leave the output's codes {op.output.low}..{op.output.high}"
+        )
+    return problems
+
+
+def _matmul(graph: IntGraph, op: IntMatmul, array: ArrayShape) -> list[str]:
+    problems = []
+    depth = graph.op(op.inputs[0]).shape[0]
+    rows = op.shape[0]
+    if len(op.codes.shape) != 4 or op.codes.shape[:2] != (rows, depth):
+        problems.append(f"weight codes {op.codes.shape} do not match {depth} -> {rows} channels")
+    elif op.codes.shape[2:] != op.window.kernel:
+        problems.append(f"weight codes {op.codes.shape} do not match kernel {op.window.kernel}")
+    lengths = {len(op.formats), op.multiplier.array.size, op.bias.array.size}
+    if lengths != {rows}:
+        problems.append(f"formats, multipliers and biases must have {rows} entries each")
+    if op.acc_bits > array.acc_bits:
+        problems.append(
+            f"needs {op.acc_bits}-bit partial sums, the array's have {array.acc_bits} bits"
+        )
+    if rows > _MAX_BLOCKS * array.channels:
+        problems.append(f"more than {_MAX_BLOCKS} channel blocks")
+    if op.output is None:
+        if op.name != graph.output:
+            problems.append("makes logits but is not the network's result")
+        if op.shape[1:] != (1, 1):
+            problems.append(f"makes logits of {op.shape[1]} x {op.shape[2]} pixels, not of one")
+    return problems
+
+
+def _window(graph: IntGraph, op: IntMatmul | IntMaxPool | IntSumPool) -> list[str]:
+    _, height, width = graph.op(op.inputs[0]).shape
+    size = op.window.output_size(height, width)
+    if size != op.shape[1:]:
+        return [f"makes {op.shape[1:]} pixels, its window on {height} x {width} gives {size}"]
+    return []
+
+
+def check_runs(graph: IntGraph, array: ArrayShape) -> None:
+    """Refuse a graph that the array cannot run, whatever its size.
+
+    Raises:
+        LoweringError: lists everything that stands in the way, operation by operation.
+    """
+    findings: list[LoweringError] = []
+    if not graph.ops or not isinstance(graph.ops[0], IntInput):
+        raise LoweringError("the graph does not start with its input", where="graph")
+    logits = {op.name for op in graph if op.output is None}
+    for number, op in enumerate(graph):
+        problems = []
+        if isinstance(op, IntInput) != (number == 0):
+            problems.append("only the first operation is the input")
+        problems += [f"reads the logits {name!r}" for name in op.inputs if name in logits]
+        if problems:
+            findings += [LoweringError(text, where=op.name) for text in problems]
+            continue
+        if isinstance(op, IntMatmul):
+            problems += _matmul(graph, op, array)
+            try:
+                check_formats(op.formats, array, op.name)
+            except LoweringError as error:
+                findings.append(error)
+        elif op.output is None:
+            problems.append("makes no codes, which only a matrix multiplication may")
+        if isinstance(op, IntMatmul | IntMaxPool | IntSumPool):
+            problems += _window(graph, op)
+        if isinstance(op, IntMatmul | IntAdd | IntSumPool):
+            problems += _requantization(op)
+        if isinstance(op, IntMaxPool) and op.output is not None:
+            source = graph.op(op.inputs[0]).output
+            assert source is not None, "logits were refused above"
+            if (op.output.bits, op.output.signed) != (source.bits, source.signed):
+                problems.append("a maximum must keep the format of its operand")
+        if isinstance(op, IntAdd) and {graph.op(n).shape for n in op.inputs} != {op.shape}:
+            problems.append("the operands of an addition must have the shape of its result")
+        findings += [
+            LoweringError(text, where=op.name, fix="this is a fault of the lowering or the array")
+            for text in problems
+        ]
+    if graph.argmax and graph.op(graph.output).output is not None:
+        findings.append(
+            LoweringError("argmax is asked for, but the result is codes", where=graph.output)
+        )
+    if findings:
+        raise LoweringError.gather(findings)

@@ -1,0 +1,283 @@
+"""Which array for this network on this board: fewest predicted cycles, then least resources.
+
+The search walks all combinations of the sizes below, largest arrays first, and leaves one
+as soon as a lower bound of its cycles is behind the best array found. All arrays within
+`TIE` of the best compete on resources, so a small network gets a small array.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+
+from rmsmp_hls.errors import LoweringError, ResourceError
+from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.board import Board
+from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
+from rmsmp_hls.hw.cycles import ceil_div
+from rmsmp_hls.hw.rams import LUTRAM_DEPTH
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.schedule.allocate import allocate_graph, check_depth
+from rmsmp_hls.schedule.jobs import MatmulJob, VectorJob, graph_jobs, job_iterations
+from rmsmp_hls.schedule.place_rows import fewest_tiles, lane_counts
+from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
+from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
+
+TIE = 1.03
+"""Arrays whose predicted cycles are within this factor of the best are equally good."""
+
+_CHANNELS = (128, 64, 32, 16, 8, 4)
+_PIXELS = (8, 6, 4, 2)
+_ROWS = (128, 112, 96, 80, 72, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 10, 8, 6, 4, 2, 1)
+_TILE_GROUPS = (16, 32, 64, 128, 256, 512)
+_DRAIN_ROWS = (1, 2, 4, 8, 16, 32)
+
+
+@dataclass(frozen=True, slots=True)
+class _Load:
+    """The network's work and the limits that every candidate shares."""
+
+    matmuls: dict[MatmulJob, int]
+    vectors: dict[VectorJob, int]
+    moves: int
+    bytes_per_cycle: float
+
+    def floor(self, array: ArrayShape) -> int:
+        """Return a bound that no tiling of the matrix multiplications can beat."""
+        total = self.moves
+        for job, count in self.matmuls.items():
+            tiles = fewest_tiles(job.rows, lane_counts(array))
+            pixels = 1 if job.logits else array.pixels
+            groups = job.out_height * ceil_div(job.out_width, pixels)
+            step = max(groups, array.weight_words, array.min_step)
+            total += count * tiles * job.steps(array.channels) * step
+        return total
+
+    def matmul_cycles(self, array: ArrayShape) -> int:
+        """Return the cycles of all matrix multiplications, DDR traffic of weights included."""
+        total, words = 0, 0
+        for job, count in self.matmuls.items():
+            tiles = fewest_tiles(job.rows, lane_counts(array))
+            iterations, tiling = job_iterations(job, array, tiles)
+            total += count * iterations
+            words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
+        ddr = words * array.weight_word_bits / 8 / self.bytes_per_cycle
+        return max(total, round(ddr))
+
+    def vector_cycles(self, array: ArrayShape) -> int:
+        """Return the cycles of the vector unit, loads and stores."""
+        work = sum(count * job.iterations(array) for job, count in self.vectors.items())
+        return self.moves + work
+
+
+def _network_codebook(graph: IntGraph, asked: str | None) -> str:
+    """Return the shift-add codebook of the array.
+
+    Raises:
+        LoweringError: the rows are of two shift-add codebooks, or not of the one asked for.
+        ConfigError: `asked` is no codebook.
+    """
+    present = sorted(
+        {
+            name
+            for op in graph
+            if isinstance(op, IntMatmul)
+            for name in set(op.formats)
+            if name in SHIFT_ADD_NAMES
+        }
+    )
+    wanted = codebook(asked).name if asked else None
+    if wanted and wanted not in SHIFT_ADD_NAMES:
+        raise LoweringError(
+            f"{wanted} is not a shift-add codebook",
+            where="codebook",
+            fix=f"choose one of {', '.join(SHIFT_ADD_NAMES)}",
+        )
+    if len(present) > 1 or (wanted and present and present[0] != wanted):
+        raise LoweringError(
+            f"the network's shift-add rows are {' and '.join(present)}"
+            + (f", the array was asked to compute {wanted}" if wanted else ""),
+            where="codebook",
+            fix="quantize all shift-add rows with one codebook and ask for that one",
+        )
+    return present[0] if present else wanted or SHIFT_ADD_NAMES[0]
+
+
+def _rounded_depth(depth: int) -> int:
+    """Round up to what the memory primitives hold anyway: 32, 64, then whole 4096."""
+    for shallow in (32, LUTRAM_DEPTH):
+        if depth <= shallow:
+            return shallow
+    return ceil_div(depth, 4096) * 4096
+
+
+def _candidates(
+    graph: IntGraph, board: Board, load: _Load, ratios: tuple[Ratio, ...], book: str
+) -> Iterator[ArrayShape]:
+    """Yield arrays with the smallest drain, vector unit and partial sums, largest first."""
+    acc_bits = max([8] + [op.acc_bits for op in graph if isinstance(op, IntMatmul)])
+    widest = max([1] + [job.out_width for job in load.matmuls])
+    deepest = max([1] + [job.in_channels for job in load.matmuls])
+    most_rows = max([1] + [sum(job.rows) for job in load.matmuls])
+    strided = any(job.stride_w % 2 == 0 for job in load.matmuls)
+
+    @cache
+    def depth(channels: int, banks: int) -> int:
+        return _rounded_depth(max(1, allocate_graph(graph, channels, banks)[1]))
+
+    splits: dict[int, tuple[Lanes, ...]] = {
+        rows: lane_splits(rows, load.matmuls, ratios)
+        for rows in _ROWS
+        if rows < 2 * most_rows or rows == min(_ROWS)
+    }
+    shapes = [
+        (lanes, channels, pixels)
+        for rows in splits
+        for lanes in splits[rows]
+        for channels in _CHANNELS
+        for pixels in _PIXELS
+        if (channels < 2 * deepest or channels == 4) and (pixels <= widest + 1 or pixels == 2)
+    ]
+    shapes.sort(key=lambda s: (-sum(s[0]) * s[1] * s[2], s))
+    for lanes, channels, pixels in shapes:
+        narrow = 1 << (pixels - 1).bit_length()
+        for banks in (2 * narrow, narrow) if strided else (narrow,):
+            yield ArrayShape(
+                shift_add_lanes=lanes[0],
+                fixed4_lanes=lanes[1],
+                fixed8_lanes=lanes[2],
+                channels=channels,
+                pixels=pixels,
+                banks=banks,
+                drain_rows=1,
+                vector_lanes=4,
+                tile_groups=_TILE_GROUPS[0],
+                activation_depth=depth(channels, banks),
+                weight_word_bits=board.memory_port_bits,
+                acc_bits=acc_bits,
+                shift_add_codebook=book,
+                dsp=board.dsp_family,
+            )
+
+
+def _with(array: ArrayShape, **changes: int) -> ArrayShape:
+    values = {name: getattr(array, name) for name in array.__dataclass_fields__}
+    return ArrayShape(**(values | changes))
+
+
+def _variants(array: ArrayShape, load: _Load) -> Iterator[tuple[int, ArrayShape]]:
+    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
+    most_groups = max(
+        [1] + [j.out_height * ceil_div(j.out_width, 2) for j in load.matmuls if not j.logits]
+    )
+    vector_lanes = [n for n in (4, 8, 16, 32, 64, 128) if n <= array.channels]
+    vectors = [(n, load.vector_cycles(_with(array, vector_lanes=n))) for n in vector_lanes]
+    if not load.vectors:
+        vectors = vectors[:1]
+    for drain in _DRAIN_ROWS:
+        if array.rows % drain or drain > array.channels:
+            continue
+        for groups in _TILE_GROUPS:
+            shape = _with(array, drain_rows=drain, tile_groups=groups)
+            cycles = load.matmul_cycles(shape)
+            for lanes, vector_cycles in vectors:
+                yield cycles + vector_cycles, _with(shape, vector_lanes=lanes)
+            if groups >= most_groups:
+                break
+
+
+def _score(cost: Resources, board: Board) -> float:
+    """Return the parts of the board that an array takes, summed over the resources."""
+    pairs = ((cost.lut, board.lut), (cost.ff, board.ff), (cost.dsp, board.dsp))
+    return sum(used / max(1, there) for used, there in pairs) + cost.bram36 / max(1, board.bram36)
+
+
+def choose_array(
+    graph: IntGraph,
+    board: Board,
+    ratio: Ratio | None = None,
+    clock_mhz: float | None = None,
+    shares: Shares | None = None,
+    codebook: str | None = None,
+) -> ArrayShape:
+    """Return the array with the fewest predicted cycles for `graph` that fits the board.
+
+    Args:
+        graph: the network.
+        board: the board; its port width is the weight port's.
+        ratio: shift-add : fixed-4 : fixed-8 as asked, in any unit; lane splits near it are
+            tried besides those near the rows really present. None: only the latter.
+        clock_mhz: clock, for what the DDR delivers per cycle; default the board's.
+        shares: parts of the board that may be used; default `Shares()`.
+        codebook: codebook of the shift-add lanes; default that of the rows.
+
+    Raises:
+        ResourceError: no array fits; names what the smallest one exceeds.
+        LoweringError: the rows are of two shift-add codebooks.
+    """
+    shares = shares or Shares()
+    book = _network_codebook(graph, codebook)
+    matmuls, vectors, moves = graph_jobs(graph)
+    clock = clock_mhz or board.clock_mhz
+    per_cycle = board.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / clock
+    load = _Load(matmuls, vectors, moves, per_cycle)
+    ratios: tuple[Ratio, ...] = (work_ratio(matmuls),) if matmuls else ((1.0, 0.0, 0.0),)
+    if ratio is not None and sum(ratio) > 0:
+        whole = sum(ratio)
+        ratios += ((ratio[0] / whole, ratio[1] / whole, ratio[2] / whole),)
+    best: int | None = None
+    found: list[tuple[int, float, ArrayShape]] = []
+    smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
+    for base in _candidates(graph, board, load, ratios, book):
+        if best is not None and load.floor(base) > best * TIE:
+            continue
+        cost = array_cost(base)
+        if faults := excess(cost, board, shares):
+            size = _score(cost, board)
+            if smallest is None or size < smallest[0]:
+                smallest = (size, base, faults)
+            continue
+        for cycles, array in _variants(base, load):
+            if best is not None and cycles > best * TIE:
+                continue
+            cost = array_cost(array)
+            if not excess(cost, board, shares):
+                found.append((cycles, _score(cost, board), array))
+                best = cycles if best is None else min(best, cycles)
+    if best is None:
+        raise _no_array(graph, board, smallest)
+    ties = [entry for entry in found if entry[0] <= best * TIE]
+    return min(ties, key=lambda entry: (entry[1], entry[0]))[2]
+
+
+def _no_array(
+    graph: IntGraph,
+    board: Board,
+    smallest: tuple[float, ArrayShape, tuple[str, ...]] | None,
+) -> ResourceError:
+    """Return the error that no array fits, with what the smallest exceeds."""
+    if smallest is None:
+        return ResourceError(
+            "no split of row lanes serves all row formats", where=f"board {board.name}"
+        )
+    _, array, faults = smallest
+    findings = [
+        ResourceError(
+            f"even the smallest array does not fit; {text}",
+            where=f"board {board.name}",
+            fix="choose a larger board, a smaller network or input, or raise the resource share",
+        )
+        for text in faults
+    ]
+    if any(text.startswith("BRAM36") for text in faults):
+        depth = allocate_graph(graph, array.channels, array.banks)[1]
+        try:
+            check_depth(graph, array.channels, array.banks, depth, depth - 1)
+        except ResourceError as error:
+            findings.append(ResourceError(f"what fills the memory: {error.where}"))
+    gathered = ResourceError.gather(findings)
+    assert isinstance(gathered, ResourceError), "gather keeps the class"
+    return gathered

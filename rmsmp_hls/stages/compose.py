@@ -1,0 +1,222 @@
+"""The Report of a build, from the facts and artefacts that its stages left."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+from typing import Any
+
+import rmsmp_hls
+from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
+from rmsmp_hls.ir.serialize import load_graph
+from rmsmp_hls.numerics.codebooks import Scheme, codebook
+from rmsmp_hls.pack.design import PackedDesign
+from rmsmp_hls.pack.files import load_design
+from rmsmp_hls.report.model import (
+    Accuracy,
+    Agreement,
+    ArrayInfo,
+    BoardInfo,
+    Command,
+    CsimRun,
+    LayerRow,
+    ModelInfo,
+    Origin,
+    Performance,
+    QuantInfo,
+    Report,
+    Resources,
+    ResourceUse,
+    RowCounts,
+    StageTime,
+)
+from rmsmp_hls.stages.stage import StageContext
+from rmsmp_hls.store import digest_file
+
+
+def compose(context: StageContext) -> Report:
+    """Return the report; every figure carries its origin."""
+    graph = load_graph(context.path("lower", "int.json"))
+    design = load_design(context.path("schedule"))
+    imported, quantized = context.facts("import"), context.facts("quantize")
+    options = context.options
+    layers = _layers(context, graph, design)
+    macs = sum(layer.macs for layer in layers)
+    board = context.facts("schedule")["board"]
+    clock_mhz = float(context.facts("schedule")["prediction"]["clock_mhz"])
+    return Report(
+        version=rmsmp_hls.__version__,
+        model=ModelInfo(
+            name=options.model.stem,
+            file=options.model.name,
+            sha256=digest_file(options.model) if options.model.is_file() else "",
+            input_shape=graph.input.shape,
+            parameters=imported["parameters"],
+        ),
+        board=BoardInfo(None if options.part else board["name"], board["part"], clock_mhz),
+        quantization=QuantInfo(
+            codebook=quantized["codebook"],
+            activation_bits=context.read_json("quantize", "params.json")["activation_bits"],
+            ratio_asked=tuple(quantized["ratio"]),
+        ),
+        array=_array(design.array),
+        layers=layers,
+        accuracies=_accuracies(context),
+        csim=_csim_runs(context, macs),
+        resources=_resources(context),
+        performance=_performance(context, macs),
+        agreement=_agreement(context),
+        stages=tuple(StageTime(n, r.seconds, False) for n, r in context.records.items()),
+        commands=_commands(context),
+        environment=(("C++ compiler", context.facts("csim")["compiler"]),),
+        notes=_notes(context),
+    )
+
+
+def _array(array: ArrayShape) -> ArrayInfo:
+    fields = []
+    for field in dataclasses.fields(array):
+        value = getattr(array, field.name)
+        fields.append((field.name, value if isinstance(value, (int, str)) else value.name))
+    memory = array.banks * array.channels * array.activation_depth // 2
+    return ArrayInfo(tuple(fields), array.macs_per_cycle, memory)
+
+
+def _layers(context: StageContext, graph: IntGraph, design: PackedDesign) -> tuple[LayerRow, ...]:
+    predicted = {op["name"]: op for op in context.facts("schedule")["prediction"]["ops"]}
+    counted = {name: simulated for name, simulated, _ in context.facts("csim")["iterations"]}
+    words = design.array.weight_words * design.array.weight_word_bits // 8
+    tiles = {op.name: op.row_tiles for op in design.ops}
+    rows = []
+    for op in graph:
+        row = LayerRow(
+            name=op.name,
+            op=_kind(op),
+            shape=op.shape,
+            module=op.module,
+            macs=predicted[op.name]["macs"],
+            modelled_iterations=predicted[op.name]["iterations"],
+            csim_iterations=counted.get(op.name),
+            binds=predicted[op.name]["binds"],
+        )
+        if isinstance(op, IntMatmul):
+            channels = graph.op(op.inputs[0]).shape[0]
+            source = graph.op(op.inputs[0]).output
+            assert source is not None
+            blocks = -(-channels // design.array.channels)
+            taps = op.window.kernel[0] * op.window.kernel[1]
+            row = dataclasses.replace(
+                row,
+                rows=_row_counts(op),
+                row_map=tuple((n, len(list(g))) for n, g in itertools.groupby(op.formats)),
+                weight_bytes=tiles[op.name] * taps * blocks * source.planes * words,
+                utilization=predicted[op.name]["utilization"],
+            )
+        rows.append(row)
+    return tuple(rows)
+
+
+def _kind(op: IntOp) -> str:
+    if isinstance(op, IntInput):
+        return "Input"
+    if isinstance(op, IntAdd):
+        return "Add"
+    assert isinstance(op, (IntMatmul, IntMaxPool, IntSumPool))
+    size = "x".join(map(str, op.window.kernel))
+    if isinstance(op, IntMatmul):
+        return "Linear" if op.shape[1:] == (1, 1) and size == "1x1" else f"Conv {size}"
+    if isinstance(op, IntMaxPool):
+        return f"Max pool {size}"
+    return "Requantize" if size == "1x1" else f"Average pool {size}"
+
+
+def _row_counts(op: IntMatmul) -> RowCounts:
+    books = [codebook(name) for name in op.formats]
+    shift_add = sum(book.scheme is Scheme.SHIFT_ADD for book in books)
+    eight = sum(book.scheme is Scheme.FIXED and book.bits == 8 for book in books)
+    return RowCounts(shift_add, len(books) - shift_add - eight, eight)
+
+
+def _accuracies(context: StageContext) -> tuple[Accuracy, ...]:
+    images = context.facts("import")["images"]
+    found = (
+        ("float", context.facts("quantize").get("float_correct"), Origin.MEASURED),
+        (
+            "fake-quantized",
+            context.facts("quantize").get("fake_quantized_correct"),
+            Origin.MEASURED,
+        ),
+        ("integer", context.facts("lower").get("integer_correct"), Origin.MEASURED),
+        ("csim", context.facts("csim").get("csim_correct"), Origin.SIMULATED),
+    )
+    return tuple(Accuracy(name, right, images, origin) for name, right, origin in found)
+
+
+def _csim_runs(context: StageContext, macs: int) -> tuple[CsimRun, ...]:
+    return tuple(
+        CsimRun(
+            storage=run["storage"],
+            images=run["images"],
+            compared=run["compared"],
+            mismatches=run["mismatches"],
+            seconds=run["seconds"],
+            macs=macs * run["images"],
+        )
+        for run in context.facts("csim")["runs"]
+    )
+
+
+def _resources(context: StageContext) -> Resources:
+    cost, board = context.facts("schedule")["cost"], context.facts("schedule")["board"]
+    names = (("LUT", "lut"), ("FF", "ff"), ("DSP", "dsp"), ("BRAM36", "bram36"))
+    return Resources(tuple(ResourceUse(name, cost[key], board[key]) for name, key in names))
+
+
+def _performance(context: StageContext, macs: int) -> Performance:
+    prediction = context.facts("schedule")["prediction"]
+    latency_ms = float(prediction["latency_ms"])
+    return Performance(
+        cycles_per_image=prediction["iterations"] + prediction["overhead_cycles"],
+        latency_ms=latency_ms,
+        frames_per_second=1e3 / latency_ms,
+        gop_per_second=2 * macs / latency_ms / 1e6,
+        utilization=prediction["utilization"],
+    )
+
+
+def _agreement(context: StageContext) -> Agreement:
+    found: dict[str, Any] = context.facts("lower")["agreement"]
+    return Agreement(
+        images=context.facts("import")["images"],
+        codes_compared=found["codes_compared"],
+        codes_differ=found["codes_differ"],
+        top1_changed=found["top1_changed"],
+    )
+
+
+def _commands(context: StageContext) -> tuple[Command, ...]:
+    hls = context.folders["generate"]
+    options = context.options
+    target = f"--part {options.part}" if options.part else f"--board {options.board}"
+    return (
+        Command("the whole build", f"rmsmp-hls build {options.model.name} {target}"),
+        Command("C simulation by hand", f"make -C {hls} csim"),
+        Command("C synthesis with Vitis HLS", f"cd {hls} && vitis_hls -f csynth.tcl"),
+        Command("look at the packed design", f"rmsmp-hls inspect {context.folders['schedule']}"),
+    )
+
+
+def _notes(context: StageContext) -> tuple[str, ...]:
+    notes = [
+        f"Checked with {context.facts('import')['images']} {context.facts('import')['data_origin']}.",
+        "No vendor tool has run: resources and speed are modelled by the formulas of "
+        "docs/hardware.md and the unit costs of rmsmp_hls/hw/cost.py.",
+    ]
+    if context.facts("quantize")["reassigned"]:
+        notes.append(
+            "Rows were assigned again for the asked ratio or codebook, without training: the "
+            "accuracy of the trained assignment does not apply."
+        )
+    return tuple(notes)

@@ -1,0 +1,1 @@
+"""External programs: g++, and what they said."""

@@ -1,0 +1,123 @@
+"""Calibration: the scale of every quantized tensor, from what the float network makes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from rmsmp_hls.errors import ConfigError, QuantizationError
+from rmsmp_hls.train.model import RmsmpModel, evaluating
+
+_SAMPLES = 1 << 15  # numbers per tensor that the search looks at
+_COARSE = torch.logspace(-3.0, 0.1, 63, base=2.0, dtype=torch.float64)
+_FINE = torch.linspace(0.96, 1.04, 17, dtype=torch.float64)
+
+
+class _Observer:
+    """What one tensor holds: extremes, and an even sample of each batch."""
+
+    def __init__(self) -> None:
+        self.low, self.high = math.inf, -math.inf
+        self.parts: list[Tensor] = []
+        self.finite = True
+
+    def see(self, value: Tensor) -> None:
+        flat = value.detach().flatten()
+        self.finite = self.finite and bool(torch.isfinite(flat).all())
+        self.low = min(self.low, float(flat.min()))
+        self.high = max(self.high, float(flat.max()))
+        step = max(1, flat.numel() // _SAMPLES)
+        self.parts.append(flat[::step].double().cpu())
+
+    def sample(self) -> Tensor:
+        flat = torch.cat(self.parts)
+        return flat[:: max(1, flat.numel() // _SAMPLES)]
+
+
+def calibrate(
+    model: RmsmpModel,
+    batches: Iterable[Tensor | Sequence[Tensor]],
+    *,
+    method: Literal["mse", "percentile"] = "mse",
+    percentile: float = 99.9,
+) -> None:
+    """Set all activation scales from data and fit all row scales to the weights.
+
+    The float network runs in evaluation mode over the batches. The network's input becomes
+    unsigned if no number in them is negative.
+
+    Args:
+        model: a prepared model.
+        batches: inputs [N, ...], or sequences whose first item is one (as a DataLoader's).
+        method: least squared error over a grid of scales, or a percentile of |value| at
+            the largest code.
+        percentile: 50..100.
+
+    Raises:
+        ConfigError: unknown method or percentile.
+        QuantizationError: no batch was given, or a tensor holds NaN or infinity.
+    """
+    if method not in ("mse", "percentile"):
+        raise ConfigError(f"unknown calibration {method!r}", fix="choose 'mse' or 'percentile'")
+    if not 50 <= percentile <= 100:
+        raise ConfigError(f"percentile {percentile}", fix="choose one of 50..100, e.g. 99.9")
+    observers: dict[str, _Observer] = {}
+
+    def observe(name: str, value: Tensor) -> None:
+        observers.setdefault(name, _Observer()).see(value)
+
+    with torch.no_grad(), evaluating(model, quantized=False):
+        for batch in batches:
+            model.run(batch if isinstance(batch, Tensor) else batch[0], observe=observe)
+    if not observers:
+        raise QuantizationError("calibration saw no data", fix="give at least one batch")
+    bad = [name for name, seen in observers.items() if not seen.finite]
+    if bad:
+        raise QuantizationError(
+            "activations are NaN or infinite", where=f"tensor {bad[0]!r}", fix="look at the data"
+        )
+    for name, seen in observers.items():
+        quantizer = model.rmsmp.activation(name)
+        signed = seen.low < 0 if name == model.graph.input.name else quantizer.is_signed
+        quantizer.calibrate(1.0, signed)
+        low, high, sample = quantizer.low, quantizer.high, seen.sample()
+        if method == "mse":
+            largest = max(seen.high, -seen.low if signed else 0.0)
+            scale = scale_of_least_error(sample, largest, low, high)
+        else:
+            scale = _at_percentile(sample, percentile, high)
+        quantizer.calibrate(scale, signed)
+    model.reset_row_scales()
+
+
+def scale_of_least_error(sample: Tensor, largest: float, low: int, high: int) -> float:
+    """Return the scale of least squared error for codes low..high; 1 / high without data > 0.
+
+    Args:
+        sample: float64 numbers, one dimension.
+        largest: largest magnitude that the codes should reach.
+        low, high: the codes' range.
+    """
+    if largest <= 0:
+        return 1.0 / high
+    best = largest / high
+    for grid in (_COARSE, _FINE):
+        scales = best * grid
+        errors = [float(_error(sample, float(scale), low, high)) for scale in scales]
+        best = float(scales[errors.index(min(errors))])
+    return best
+
+
+def _error(sample: Tensor, scale: float, low: int, high: int) -> Tensor:
+    codes = torch.floor(sample / scale + 0.5).clamp(low, high)
+    return ((codes * scale - sample) ** 2).mean()
+
+
+def _at_percentile(sample: Tensor, percentile: float, high: int) -> float:
+    magnitude = sample.abs()
+    bound = float(torch.quantile(magnitude, percentile / 100)) or float(magnitude.max())
+    return bound / high if bound > 0 else 1.0 / high

@@ -1,0 +1,254 @@
+"""Runs a FloatGraph in torch, with or without its quantizers. Formulas: docs/numerics.md.
+
+Matrix multiplications run on codes, which are integers in floats: in evaluation their
+accumulators are exact, and everything behind them is computed in float64, so that codes
+differ from the integer model's only where its 18-bit multiplier rounds another way.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from rmsmp_hls.ir.float_ops import (
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Clamp,
+    Conv2d,
+    Dropout,
+    Flatten,
+    FloatOp,
+    Linear,
+    MaxPool2d,
+)
+from rmsmp_hls.ir.graph import FloatGraph
+from rmsmp_hls.ir.types import Window
+from rmsmp_hls.quant.placement import QuantPlan
+from rmsmp_hls.train.state import QuantState
+
+_EXACT_FLOAT32 = float(1 << 24)  # integers up to here, and their sums, are exact in float32
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A quantized tensor: codes [N, ...] as floats, scalar scale, largest |code| possible."""
+
+    codes: Tensor
+    scale: Tensor
+    bound: int
+
+    @property
+    def value(self) -> Tensor:
+        """scale * code."""
+        return self.codes * self.scale
+
+
+@dataclass
+class Run:
+    """One forward pass.
+
+    Attributes:
+        graph, plan: what to compute and where the quantizers are.
+        parameter: state_dict key -> tensor.
+        module: module path -> module, or None if there is none.
+        training: batch norm by the batch, dropout active.
+        state: the quantizers; None runs the float network.
+        observe: called with (tensor or narrow, value) wherever a quantizer is placed.
+        codes: if given, filled with every quantized tensor's codes and the accumulators
+            of the logits.
+    """
+
+    graph: FloatGraph
+    plan: QuantPlan
+    parameter: Callable[[str], Tensor | None]
+    module: Callable[[str], nn.Module | None]
+    training: bool
+    state: QuantState | None = None
+    observe: Callable[[str, Tensor], None] | None = None
+    codes: dict[str, Tensor] | None = None
+    _narrow: dict[str, Tensor | Coded] = field(default_factory=dict)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the network's result for a batch, in the type of `x`."""
+        tensors: dict[str, Tensor | Coded] = {}
+        uses = Counter(source for op in self.graph for source in op.inputs)
+        uses[self.graph.output] += 1
+        for op in self.graph:
+            inputs = [tensors[source] for source in op.inputs]
+            made = self._compute(op, inputs) if inputs else (x.double() if self.exact else x)
+            tensors[op.name] = self._quantized(op.name, made)
+            for source in op.inputs:
+                uses[source] -= 1
+                if not uses[source]:
+                    tensors.pop(source, None)
+        return _value(tensors[self.graph.output]).to(x.dtype)
+
+    @property
+    def exact(self) -> bool:
+        """Whether accumulators are exact and the rest is float64: quantized evaluation."""
+        return self.state is not None and not self.training
+
+    def _quantized(self, name: str, made: Tensor | Coded) -> Tensor | Coded:
+        if self.plan.point(name) is not None:
+            made = self._quantize(name, _value(made))
+        elif isinstance(made, Coded):
+            self._record(name, made.codes)
+        return made
+
+    def _quantize(self, name: str, value: Tensor) -> Tensor | Coded:
+        if self.observe is not None:
+            self.observe(name, value)
+        if self.state is None:
+            return value
+        quantizer = self.state.activation(name)
+        codes, scale = quantizer(value)
+        self._record(name, codes)
+        return Coded(codes, scale, max(-quantizer.low, quantizer.high))
+
+    def _record(self, name: str, codes: Tensor) -> None:
+        if self.codes is not None:
+            self.codes[name] = codes
+
+    def _compute(self, op: FloatOp, inputs: list[Tensor | Coded]) -> Tensor | Coded:
+        if isinstance(op, (Conv2d, Linear)):
+            return self._matmul(op, self._read(op.inputs[0], inputs[0]))
+        if isinstance(op, BatchNorm):
+            return self._batch_norm(op, _value(inputs[0]))
+        if isinstance(op, Clamp):
+            return torch.clamp(_value(inputs[0]), op.low, op.high)
+        if isinstance(op, Add):
+            return _value(inputs[0]) + _value(inputs[1])
+        if isinstance(op, AvgPool2d):
+            source = inputs[0]
+            if isinstance(source, Coded):
+                return _avg_pool(source.codes, op.window) * source.scale
+            return _avg_pool(source, op.window)
+        return _on_codes(inputs[0], lambda codes: self._transparent(op, codes))
+
+    def _transparent(self, op: FloatOp, codes: Tensor) -> Tensor:
+        """Operations that codes pass: max pool, flatten, dropout."""
+        if isinstance(op, MaxPool2d):
+            window = op.window
+            padded, padding = _padded(codes, window, -torch.inf)
+            pooled: Tensor = F.max_pool2d(
+                padded, window.kernel, window.stride, padding, window.dilation
+            )
+            return pooled
+        if isinstance(op, Flatten):
+            return codes.flatten(1)
+        assert isinstance(op, Dropout)
+        layer = self.module(op.module)
+        if isinstance(layer, nn.modules.dropout._DropoutNd):
+            dropped: Tensor = layer(codes)
+            return dropped
+        return F.dropout(codes, op.p, self.training)
+
+    def _read(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
+        """What a matrix multiplication reads: the tensor, or its narrow requantization."""
+        narrow = self.plan.narrow_of(name)
+        if narrow is None:
+            return source
+        if name not in self._narrow:
+            self._narrow[name] = self._quantize(narrow.name, _value(source))
+        return self._narrow[name]
+
+    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor:
+        weight, bias = self._needed(op.weight), self.parameter(op.bias)
+        if self.state is None or not isinstance(source, Coded):
+            return _product(op, _value(source), weight, bias)
+        integers, scales = self.state.row(op.name)(weight)
+        if self.exact:
+            acc = _exact_product(op, source, integers)
+        else:
+            acc = _product(op, source.codes, integers.to(source.codes.dtype), None)
+        if op.name == self.plan.logits.head and self.plan.point(self.plan.logits.tensor) is None:
+            self._record(self.plan.logits.tensor, acc)
+        shape = (1, -1) + (1,) * (acc.dim() - 2)
+        value = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
+        return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
+
+    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:
+        layer = self.module(op.module)
+        if not self.exact and isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            normalized: Tensor = layer(value)
+            return normalized
+        keys = (op.running_mean, op.running_var, op.weight, op.bias)
+        tensors = [self.parameter(key) for key in keys]
+        if self.exact:
+            tensors = [t if t is None else t.to(value.dtype) for t in tensors]
+        mean, var, weight, bias = tensors
+        return F.batch_norm(value, mean, var, weight, bias, self.training, op.momentum, op.eps)
+
+    def _needed(self, key: str) -> Tensor:
+        tensor = self.parameter(key)
+        assert tensor is not None, key
+        return tensor
+
+
+def _value(tensor: Tensor | Coded) -> Tensor:
+    return tensor.value if isinstance(tensor, Coded) else tensor
+
+
+def _on_codes(tensor: Tensor | Coded, function: Callable[[Tensor], Tensor]) -> Tensor | Coded:
+    if isinstance(tensor, Coded):
+        return Coded(function(tensor.codes), tensor.scale, tensor.bound)
+    return function(tensor)
+
+
+def _padded(x: Tensor, window: Window, fill: float) -> tuple[Tensor, tuple[int, int]]:
+    """Return x and the padding that torch can do itself; else x padded, and none."""
+    top, left, bottom, right = window.padding
+    if (top, left) == (bottom, right):
+        return x, (top, left)
+    return F.pad(x, (left, right, top, bottom), value=fill), (0, 0)
+
+
+def _avg_pool(x: Tensor, window: Window) -> Tensor:
+    padded, padding = _padded(x, window, 0.0)
+    return F.avg_pool2d(padded, window.kernel, window.stride, padding)
+
+
+def _product(op: Conv2d | Linear, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    if isinstance(op, Linear):
+        return F.linear(x, weight, bias)
+    padded, padding = _padded(x, op.window, 0.0)
+    return F.conv2d(padded, weight, bias, op.window.stride, padding, op.window.dilation)
+
+
+def _exact_product(op: Conv2d | Linear, source: Coded, integers: Tensor) -> Tensor:
+    """Return the accumulators as float64: in float32 where no partial sum can round."""
+    largest = float(integers.detach().abs().flatten(1).sum(1).max()) * source.bound
+    dtype = torch.float32 if largest < _EXACT_FLOAT32 else torch.float64
+    return _product(op, source.codes.to(dtype), integers.to(dtype), None).double()
+
+
+def lookup(
+    root: nn.Module,
+) -> tuple[Callable[[str], Tensor | None], Callable[[str], nn.Module | None]]:
+    """Return (key -> parameter or buffer, path -> module) of `root`; "" gives None.
+
+    Children are found in the module tables, whatever methods the root has of that name.
+    """
+
+    def module(path: str) -> nn.Module | None:
+        found: nn.Module | None = root
+        for part in path.split("."):
+            found = found._modules.get(part) if found is not None else None
+        return found
+
+    def parameter(key: str) -> Tensor | None:
+        if not key:
+            return None
+        path, _, name = key.rpartition(".")
+        owner = module(path) if path else root
+        assert owner is not None, key
+        tables: tuple[Mapping[str, Tensor | None], ...] = (owner._parameters, owner._buffers)
+        return next(table[name] for table in tables if name in table)
+
+    return parameter, module

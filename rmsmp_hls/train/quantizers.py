@@ -1,0 +1,112 @@
+"""Fake quantization: integer codes forward, straight-through gradients backward.
+
+Codes are floats that hold integers. A value is `scale * code`; the gradient of that
+product to the scale is LSQ's (arXiv 1902.08153): `code - value / scale` inside the range,
+the bound outside.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from rmsmp_hls.numerics.codebooks import Codebook, codebook
+
+
+class _StraightThrough(torch.autograd.Function):
+    """The second tensor forward, the first one's gradient backward."""
+
+    @staticmethod
+    def forward(ctx: Any, source: Tensor, result: Tensor) -> Tensor:
+        """Return `result`, exactly."""
+        return result.view_as(result)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """Pass the gradient to `source`."""
+        return grads[0], None
+
+
+class _ScaledGradient(torch.autograd.Function):
+    """The tensor forward, its gradient times a factor backward."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor, factor: Tensor) -> Tensor:
+        """Return `tensor`, exactly."""
+        ctx.save_for_backward(factor)
+        return tensor.view_as(tensor)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
+        """Multiply the gradient."""
+        (factor,) = ctx.saved_tensors
+        return grads[0] * factor, None
+
+
+def straight_through(source: Tensor, result: Tensor) -> Tensor:
+    """Return `result`, with the gradient going to `source` unchanged (same shapes)."""
+    return _StraightThrough.apply(source, result)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def scale_gradient(tensor: Tensor, factor: Tensor) -> Tensor:
+    """Return `tensor`; its gradient is multiplied by `factor` (broadcast to its shape)."""
+    return _ScaledGradient.apply(tensor, factor)  # type: ignore[no-untyped-call,no-any-return]
+
+
+def quantize_activation(value: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+    """Return codes clamp(floor(value / scale + 1/2), low, high), docs/numerics.md.
+
+    Gradients: straight through where value / scale lies in [low, high], else 0.
+    """
+    clamped = torch.clamp(value / scale, low, high)
+    return straight_through(clamped, torch.floor(clamped.detach() + 0.5))
+
+
+def nearest_levels(ratio: Tensor, book: Codebook) -> Tensor:
+    """Return the nearest level of every number; a tie goes to the smaller magnitude.
+
+    Args:
+        ratio: float64, weight / scale.
+        book: the codebook.
+
+    Returns:
+        float64 tensor of signed integers, same shape.
+    """
+    limits, magnitudes = _tables(book.name, str(ratio.device))
+    index = torch.bucketize(ratio.abs(), limits)  # limits[i-1] < |ratio| <= limits[i]
+    return torch.sign(ratio) * magnitudes[index]
+
+
+@lru_cache(maxsize=64)
+def _tables(name: str, device: str) -> tuple[Tensor, Tensor]:
+    magnitudes = torch.tensor(codebook(name).magnitudes, dtype=torch.float64, device=device)
+    return (magnitudes[1:] + magnitudes[:-1]) / 2, magnitudes
+
+
+def quantize_rows(weight: Tensor, scales: Tensor, formats: tuple[str, ...]) -> Tensor:
+    """Return the weights as integers of their rows' codebooks.
+
+    Args:
+        weight: [O, ...].
+        scales: float64 [O], value of weight integer 1.
+        formats: codebook name of every row.
+
+    Returns:
+        float64, shape of `weight`. Gradients: straight through within the codebook's
+        range, else 0; to the scales as of the quotient weight / scale.
+    """
+    rows = weight.reshape(weight.shape[0], -1).double()
+    ratio = rows / scales.unsqueeze(1)
+    largest = torch.tensor(
+        [codebook(name).max_magnitude for name in formats], dtype=ratio.dtype, device=ratio.device
+    ).unsqueeze(1)
+    clamped = torch.minimum(torch.maximum(ratio, -largest), largest)
+    levels = torch.zeros_like(ratio)
+    detached = ratio.detach()
+    for name in sorted(set(formats)):
+        mine = torch.tensor([f == name for f in formats], device=ratio.device).unsqueeze(1)
+        levels = torch.where(mine, nearest_levels(detached, codebook(name)), levels)
+    return straight_through(clamped, levels).reshape(weight.shape)

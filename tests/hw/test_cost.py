@@ -1,0 +1,93 @@
+"""The resource model: DSPs exactly, memories by their primitives, and what does not fit."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from rmsmp_hls.errors import ConfigError, ResourceError
+from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.board import load_board
+from rmsmp_hls.hw.cost import Resources, Shares, array_cost, check_fits, fixed_dsp, unit_costs
+from rmsmp_hls.hw.rams import lutram, memory, ramb18
+
+ARRAY = ArrayShape(
+    shift_add_lanes=40, fixed4_lanes=20, fixed8_lanes=4, channels=32, pixels=4, banks=8,
+    drain_rows=4, vector_lanes=8, tile_groups=128, activation_depth=4096, weight_word_bits=128,
+    acc_bits=24, shift_add_codebook="SP2-4", dsp=DspFamily.DSP48E2,
+)  # fmt: skip
+
+
+def test_dsps_are_counted_exactly() -> None:
+    """(fixed4 / 2 + fixed8) * TN * TP / 2 + TQ * TP + TE."""
+    assert fixed_dsp(ARRAY) == (20 // 2 + 4) * 32 * 4 // 2
+    assert array_cost(ARRAY).dsp == 14 * 32 * 2 + 4 * 4 + 8
+    assert array_cost(replace(ARRAY, acc_bits=28)).dsp == 14 * 32 * 2 + 2 * 4 * 4 + 8
+
+
+def test_shift_add_lanes_cost_the_studys_figure() -> None:
+    """17.4 LUTs a multiply-accumulate for SP2, 23.4 for PoT; no DSP."""
+    macs = 40 * 32 * 4
+    for book, figure in (("SP2-4", 17.4), ("PoT-4", 23.4)):
+        first = unit_costs(replace(ARRAY, shift_add_codebook=book))[0]
+        assert first.unit == "shift-add lanes"
+        assert first.resources.lut == round(macs * figure)
+        assert first.resources.dsp == 0
+
+
+@pytest.mark.parametrize(
+    ("dsp", "channels", "per_mac"),
+    [(DspFamily.DSP48E2, 32, 0.75), (DspFamily.DSP48E2, 16, 1.5), (DspFamily.DSP48E1, 16, 1.5)],
+)
+def test_fixed_lanes_cost_the_studys_adders(dsp: DspFamily, channels: int, per_mac: float) -> None:
+    """24 LUTs per two cascades and pixel: 0.75 LUT per MAC at 32 inputs on DSP48E2."""
+    array = replace(ARRAY, dsp=dsp, channels=channels, fixed8_lanes=0)
+    lanes = unit_costs(array)[1].resources
+    assert lanes.lut == per_mac * 20 * channels * 4
+
+
+def test_memories_take_the_primitives_shapes() -> None:
+    """4096 x 4 in one RAMB18, 512 x 72 in two, 32 x 6 bits in four LUTs."""
+    assert ramb18(4, 4096) == 1
+    assert ramb18(4, 4097) == 2
+    assert ramb18(72, 512) == 2
+    assert lutram(6, 32) == 4
+    assert lutram(3, 64) == 4
+    assert memory(4, 64)[1] == 0
+    assert memory(4, 65) == (0, 1)
+
+
+def test_units_add_up() -> None:
+    """The array costs what its units cost."""
+    total = Resources(0, 0, 0, 0)
+    for unit in unit_costs(ARRAY):
+        total += unit.resources
+    assert total == array_cost(ARRAY)
+    assert all(unit.resources.lut >= 0 for unit in unit_costs(ARRAY))
+
+
+def test_what_does_not_fit_is_named_with_figures() -> None:
+    """Every exceeded resource, used and available."""
+    assert check_fits(ARRAY, load_board("zcu102")).fits(load_board("zcu102"))
+    with pytest.raises(ResourceError) as caught:
+        check_fits(ARRAY, load_board("pynq-z2"))
+    message = str(caught.value)
+    assert "LUT: " in message and "37240 available (70% of the board's 53200)" in message
+    assert "DSP: 920 modelled, 198 available" in message
+    assert "BRAM36: " in message
+
+
+def test_shares_bound_what_may_be_used() -> None:
+    """A smaller share refuses what a larger one takes; nonsense is refused."""
+    board, cost = load_board("zcu102"), array_cost(ARRAY)
+    assert cost.fits(board)
+    assert not cost.fits(board, Shares(lut=0.1))
+    with pytest.raises(ConfigError, match="shares of lut, dsp"):
+        Shares(lut=0, dsp=1.5)
+
+
+def test_a_codebook_without_a_figure_is_refused() -> None:
+    """No silent guess."""
+    with pytest.raises(ConfigError, match="no cost figure"):
+        array_cost(replace(ARRAY, shift_add_codebook="Other"))

@@ -1,0 +1,99 @@
+"""Iterations: the closed form equals the sum over blocks that docs/hardware.md states."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.cycles import (
+    Tiling,
+    choose_tiling,
+    matmul_cycles,
+    matmul_iterations,
+    move_iterations,
+    pixels_of_group,
+    vector_iterations,
+)
+
+ARRAY = ArrayShape(
+    shift_add_lanes=10, fixed4_lanes=4, fixed8_lanes=2, channels=16, pixels=4, banks=8,
+    drain_rows=4, vector_lanes=4, tile_groups=16, activation_depth=64, weight_word_bits=64,
+    acc_bits=24, shift_add_codebook="SP2-4", dsp=DspFamily.DSP48E2,
+)  # fmt: skip
+
+
+def slow_iterations(tiling: Tiling, array: ArrayShape) -> int:
+    """The page's formula, block by block."""
+    sizes = []
+    left = tiling.groups
+    while left:
+        sizes += [min(left, tiling.groups_per_tile)] * tiling.row_tiles
+        left -= sizes[-1]
+    total = 0
+    for block in range(len(sizes) + 1):
+        terms = [0]
+        if block < len(sizes):
+            length = max(sizes[block], array.weight_words, array.min_step)
+            terms.append(tiling.steps * length + (array.weight_words if block == 0 else 0))
+            terms.append(array.rows)
+        if block > 0:
+            terms.append(sizes[block - 1] * (array.rows // array.drain_rows) * tiling.repeat)
+        total += max(terms)
+    return total
+
+
+@given(
+    out=st.tuples(st.integers(1, 12), st.integers(1, 12)), stride=st.integers(1, 4),
+    steps=st.integers(1, 40), row_tiles=st.integers(1, 5), planes=st.integers(1, 2),
+    logits=st.booleans(), tile_groups=st.integers(1, 40), drain=st.sampled_from((1, 2, 4, 8, 16)),
+    bits=st.sampled_from((32, 64, 128)),
+)  # fmt: skip
+def test_the_closed_form_is_the_sum_over_blocks(
+    out, stride, steps, row_tiles, planes, logits, tile_groups, drain, bits
+) -> None:
+    """Any tiling; what binds is charged without loss."""
+    array = replace(ARRAY, tile_groups=tile_groups, drain_rows=drain, weight_word_bits=bits)
+    tiling = choose_tiling(
+        array, out_height=out[0], out_width=out[1], stride_w=stride, steps=steps,
+        row_tiles=row_tiles, planes=planes, logits=logits,
+    )  # fmt: skip
+    assert 1 <= tiling.last_groups <= tiling.groups_per_tile <= tile_groups
+    assert matmul_iterations(tiling, array) == slow_iterations(tiling, array)
+    cycles = matmul_cycles(tiling, array)
+    assert cycles.busy <= cycles.iterations
+
+
+def test_what_binds_is_named() -> None:
+    """Large tiles compute; few pixels wait for weights or steps; short sums for the drain."""
+
+    def binds(height: int, steps: int, **changes: int) -> str:
+        array = replace(ARRAY, **changes)
+        tiling = choose_tiling(
+            array, out_height=height, out_width=4, stride_w=1, steps=steps, row_tiles=4,
+            planes=1, logits=False,
+        )  # fmt: skip
+        return matmul_cycles(tiling, array).binds
+
+    assert binds(200, 50, tile_groups=100) == "compute"
+    assert binds(2, 50) == "weights"
+    assert binds(2, 50, weight_word_bits=512) == "min_step"
+    assert binds(200, 1, drain_rows=1, tile_groups=100) == "drain"
+
+
+def test_strides_bound_the_pixels_of_a_group() -> None:
+    """Reads of one cycle touch each bank at most once."""
+    for stride in range(1, 9):
+        pixels = pixels_of_group(ARRAY, stride, logits=False)
+        assert len({x * stride % ARRAY.banks for x in range(pixels)}) == pixels
+    assert pixels_of_group(ARRAY, 2, logits=False) == 4
+    assert pixels_of_group(ARRAY, 4, logits=False) == 2
+    assert pixels_of_group(ARRAY, 1, logits=True) == 1
+
+
+def test_vector_and_move_iterations() -> None:
+    """The two small formulas, by hand."""
+    assert vector_iterations(ARRAY, 3, 5, 17, 9, 2) == 3 * 5 * 2 * 4 * 9 * 2 + 1
+    assert move_iterations(3, 5, 17, 2) == 3 * 5 * 5 * 2

@@ -1,0 +1,175 @@
+"""Packed designs mean what they should: the interpreter gives what the integers give."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.types import Window
+from rmsmp_hls.pack.design import BLOBS, PROGRAM, TRACE
+from rmsmp_hls.pack.emulate import Emulator
+from rmsmp_hls.pack.pack import pack
+from rmsmp_hls.pack.transfer import argmax_key, input_words, read_outputs
+from rmsmp_hls.reference import argmax, run
+from rmsmp_hls.schedule.schedule import make_schedule
+from tests.schedule.graphs import Builder, fmt, small_residual, window
+
+ARRAY = ArrayShape(
+    shift_add_lanes=9, fixed4_lanes=4, fixed8_lanes=3, channels=8, pixels=4, banks=8,
+    drain_rows=4, vector_lanes=4, tile_groups=5, activation_depth=400, weight_word_bits=64,
+    acc_bits=32, shift_add_codebook="SP2-4", dsp=DspFamily.DSP48E2,
+)  # fmt: skip
+
+
+def random_codes(graph: IntGraph, images: int, seed: int = 0) -> np.ndarray:
+    """Random input codes, the extremes included."""
+    form = graph.input.output
+    assert form is not None
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(form.low, form.high + 1, (images, *graph.input.shape))
+    codes.reshape(-1)[:2] = form.low, form.high
+    return codes
+
+
+def assert_equal(graph: IntGraph, array: ArrayShape, images: int = 2, seed: int = 0) -> None:
+    """Both programs give every tensor of the reference, and the iterations predicted."""
+    acc_bits = max([8, *(op.acc_bits for op in graph if isinstance(op, IntMatmul))])
+    schedule = make_schedule(graph, replace(array, acc_bits=acc_bits))
+    design = pack(graph, schedule)
+    codes = random_codes(graph, images, seed)
+    expected = run(graph, codes)
+    for name, tensors in ((TRACE, set(expected)), (PROGRAM, {graph.output})):
+        words, iterations = Emulator(design, name, seed).run(input_words(design, codes))
+        found = read_outputs(design, name, words)
+        assert {key for key in found if not key.endswith(":argmax")} == tensors
+        for tensor in tensors:
+            np.testing.assert_array_equal(found[tensor], expected[tensor], err_msg=tensor)
+        if graph.argmax:
+            top = argmax(graph, expected[graph.output])
+            np.testing.assert_array_equal(found[argmax_key(graph.output)], top)
+        spec = design.program(name)
+        assert tuple(count for _, _, count in spec.iterations) == iterations
+
+
+@pytest.mark.parametrize("book", ["SP2-4", "PoT-4", "APoT-4"])
+def test_a_residual_network_of_every_operation(book: str) -> None:
+    """All operations and row formats, 8-bit signed input, one- and two-plane tensors."""
+    array = replace(ARRAY, shift_add_codebook=book)
+    assert_equal(small_residual(3, shift_add=book), array)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 4)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 4)),
+    padding=st.tuples(*[st.integers(0, 2)] * 4),
+    dilation=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    form=st.tuples(st.integers(2, 8), st.booleans()),
+    out=st.tuples(st.integers(2, 8), st.booleans()),
+    rows=st.integers(1, 20),
+    depth=st.integers(1, 18),
+    size=st.tuples(st.integers(7, 9), st.integers(8, 11)),
+    tile_groups=st.integers(1, 8),
+    seed=st.integers(0, 1000),
+)
+def test_any_convolution(kernel, stride, padding, dilation, form, out, rows, depth, size,
+                         tile_groups, seed) -> None:  # fmt: skip
+    """Kernel, stride, padding, dilation, operand and result formats at random."""
+    net = Builder((depth, *size), fmt(*form), seed)
+    net.matmul("conv", "x", rows, fmt(*out), Window(kernel, stride, padding, dilation))
+    assert_equal(net.graph(), replace(ARRAY, tile_groups=tile_groups), 1, seed)
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    kernel=st.integers(1, 3), stride=st.integers(1, 3), padding=st.integers(0, 1),
+    form=st.tuples(st.integers(2, 8), st.booleans()),
+    out=st.tuples(st.integers(2, 8), st.booleans()),
+    depth=st.integers(1, 18), kind=st.sampled_from(("max", "sum", "add")),
+    seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_any_vector_operation(kernel, stride, padding, form, out, depth, kind, seed) -> None:
+    """Pooling, requantization and addition with operands and results of any format."""
+    padding = min(padding, kernel // 2)
+    net = Builder((depth, 5, 6), fmt(*form), seed)
+    if kind == "max":
+        net.max_pool("y", "x", window(kernel, stride, padding))
+    elif kind == "sum":
+        net.sum_pool("y", "x", window(kernel, stride, padding), fmt(*out))
+    else:
+        net.sum_pool("b", "x", window(1), fmt(*out)).add("y", "x", "b", fmt(*out))
+    net.matmul("last", "y", 3, fmt(4))
+    assert_equal(net.graph(), ARRAY, 1, seed)
+
+
+@pytest.mark.parametrize("rows", [1, 16, 37])
+@pytest.mark.parametrize("with_argmax", [False, True])
+def test_logits_behind_a_flatten(rows: int, with_argmax: bool) -> None:
+    """A linear layer on (C, H, W) is a kernel of that size; logits come in lane order."""
+    net = Builder((11, 3, 4), fmt(4), rows)
+    net.matmul("fc", "x", rows, None, Window((3, 4)))
+    assert_equal(net.graph(argmax=with_argmax), ARRAY, 3)
+
+
+def test_argmax_takes_the_lowest_channel_of_a_tie() -> None:
+    """Equal scores of all channels: channel 0, wherever its lane is."""
+    net = Builder((4, 1, 1), fmt(4), 1).matmul("fc", "x", 20, None)
+    op = net.ops[-1]
+    assert isinstance(op, IntMatmul)
+    zero = type(op.bias)(np.zeros(20, dtype=np.int64))
+    net.ops[-1] = replace(op, multiplier=zero, bias=zero)
+    graph = net.graph(argmax=True)
+    design = pack(graph, make_schedule(graph, ARRAY))
+    words, _ = Emulator(design).run(input_words(design, random_codes(graph, 2)))
+    assert read_outputs(design, PROGRAM, words)["fc:argmax"].tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("width", [32, 64, 128, 256, 512])
+def test_every_weight_port_width(width: int) -> None:
+    """Tiles start at word boundaries of any port."""
+    net = Builder((9, 4, 4), fmt(4), width).matmul("c", "x", 19, fmt(4), window(2))
+    assert_equal(net.graph(), replace(ARRAY, weight_word_bits=width), 1)
+
+
+@pytest.mark.parametrize("lanes", [(0, 4, 4), (0, 0, 4), (8, 0, 0), (2, 2, 0)])
+def test_arrays_without_a_kind_of_lane(lanes: tuple[int, int, int]) -> None:
+    """Rows of the kinds that there are run on arrays that lack another kind."""
+    shift, four, eight = lanes
+    ratio = (float(shift), float(four or eight), float(eight))
+    array = replace(
+        ARRAY, shift_add_lanes=shift, fixed4_lanes=four, fixed8_lanes=eight, drain_rows=2
+    )
+    net = Builder((9, 4, 5), fmt(5), 4).matmul("c", "x", 13, fmt(4), window(3), ratio=ratio)
+    assert_equal(net.graph(), array, 1)
+
+
+def test_packing_is_deterministic() -> None:
+    """The same graph gives the same bytes."""
+    graph = small_residual(5)
+    designs = [pack(graph, make_schedule(graph, ARRAY)) for _ in range(2)]
+    assert designs[0] == designs[1]
+    assert [name for name, _ in designs[0].blobs] == list(BLOBS)
+
+
+def test_a_changed_weight_is_noticed() -> None:
+    """One flipped weight bit changes the result: the comparison can fail."""
+    graph = Builder((8, 4, 4), fmt(4), 2).matmul("c", "x", 4, fmt(8), window(3, 1, 1)).graph()
+    design = pack(graph, make_schedule(graph, ARRAY))
+    data = input_words(design, random_codes(graph, 1))
+    before, _ = Emulator(design).run(data)
+    blobs = dict(design.blobs)
+    lanes = design.ops[1].row_order
+    row = next(lane for lane, channel in enumerate(lanes) if channel >= 0)
+    weights = bytearray(blobs["weights.bin"])
+    tile = 4 * ARRAY.weight_words * ARRAY.weight_word_bits // 8  # the kernel's middle tap
+    weights[tile + row * ARRAY.channels // 2] ^= 0x44
+    blobs["weights.bin"] = bytes(weights)
+    after, _ = Emulator(replace(design, blobs=tuple(blobs.items()))).run(data)
+    assert (before != after).any()

@@ -1,0 +1,101 @@
+"""The chosen array: it fits, it runs the network, and small networks get small arrays."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+
+from rmsmp_hls.errors import LoweringError, ResourceError
+from rmsmp_hls.hw.board import boards, load_board
+from rmsmp_hls.hw.cost import Shares, array_cost
+from rmsmp_hls.schedule.choose import choose_array
+from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
+from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
+
+
+@pytest.mark.parametrize("board", boards(), ids=lambda board: board.name)
+def test_the_array_fits_every_board_and_runs_the_network(board) -> None:
+    """Within the shares; all rows have lanes, all tensors have room."""
+    graph = small_residual()
+    array = choose_array(graph, board, (65, 30, 5))
+    assert array_cost(array).fits(board)
+    assert array.dsp is board.dsp_family
+    assert array.weight_word_bits == board.memory_port_bits
+    schedule = make_schedule(graph, array)
+    assert schedule.depth <= array.activation_depth
+
+
+def test_the_choice_is_quick_and_repeatable() -> None:
+    """A network of ResNet-18's shapes on the largest board takes seconds."""
+    graph = resnet_like(224, 64, 4, 2, 1000)
+    start = time.perf_counter()
+    array = choose_array(graph, load_board("zcu102"))
+    assert time.perf_counter() - start < 10
+    assert array == choose_array(graph, load_board("zcu102"))
+    prediction = predict(graph, make_schedule(graph, array), load_board("zcu102"))
+    assert 1.7e9 < sum(op.macs for op in prediction.ops) < 1.9e9
+
+
+def test_no_smaller_array_is_nearly_as_quick() -> None:
+    """Halving channels or row lanes costs more than the tie allows, or the array was halved."""
+    graph, board = small_residual(), load_board("zcu102")
+    array = choose_array(graph, board)
+    here = sum(count for _, count in operation_iterations(graph, make_schedule(graph, array)))
+    half = replace(
+        array, channels=array.channels // 2, drain_rows=min(array.drain_rows, array.channels // 2),
+        vector_lanes=min(array.vector_lanes, array.channels // 2), activation_depth=4096,
+    )  # fmt: skip
+    there = sum(count for _, count in operation_iterations(graph, make_schedule(graph, half)))
+    assert there > here
+
+
+def test_a_tiny_network_gets_a_tiny_array() -> None:
+    """Four rows on a board for thousands take a few percent of it."""
+    net = Builder((4, 4, 4), fmt()).matmul("c", "x", 4, fmt(), window(1), ("SP2-4",) * 4)
+    board = load_board("zcu102")
+    array = choose_array(net.graph(), board)
+    assert array.rows <= 8
+    assert array.channels <= 8
+    assert array_cost(array).lut < 0.1 * board.lut
+
+
+@pytest.mark.parametrize(
+    "formats",
+    [("Fixed-8",), ("SP2-4",), ("Fixed-4",), ("Fixed-4", "Fixed-8"), ("SP2-4", "Fixed-8")],
+)
+def test_every_format_present_gets_a_lane(formats: tuple[str, ...]) -> None:
+    """Also with very few rows of a kind, and no lane is made for a kind that is not there."""
+    rows = (formats[0],) * 30 + formats[1:]
+    net = Builder((8, 6, 6), fmt()).matmul("c", "x", len(rows), fmt(), window(3), rows)
+    array = choose_array(net.graph(), load_board("zcu104"))
+    make_schedule(net.graph(), array)
+    assert (array.shift_add_lanes > 0) == ("SP2-4" in formats)
+    assert array.fixed8_lanes > 0 or "Fixed-8" not in formats
+
+
+def test_the_codebook_is_that_of_the_rows() -> None:
+    """Another one is refused, two in one network are refused, fixed rows alone take the asked."""
+    pot = small_residual(shift_add="PoT-4")
+    board = load_board("zcu102")
+    assert choose_array(pot, board).shift_add_codebook == "PoT-4"
+    with pytest.raises(LoweringError, match="rows are PoT-4, the array was asked to compute SP2"):
+        choose_array(pot, board, codebook="SP2-4")
+    mixed = Builder((4, 4, 4), fmt()).matmul("a", "x", 2, fmt(), None, ("SP2-4", "PoT-4"))
+    with pytest.raises(LoweringError, match="PoT-4 and SP2-4"):
+        choose_array(mixed.graph(), board)
+    fixed = Builder((4, 4, 4), fmt()).matmul("a", "x", 2, fmt(), None, ("Fixed-4", "Fixed-4"))
+    assert choose_array(fixed.graph(), board, codebook="apot-4").shift_add_codebook == "APoT-4"
+
+
+def test_a_network_too_large_for_the_board_is_refused_with_reasons() -> None:
+    """What is exceeded, and the tensors that fill the memory."""
+    with pytest.raises(ResourceError) as caught:
+        choose_array(resnet_like(224, 64, 1, 1, 10), load_board("pynq-z2"))
+    message = str(caught.value)
+    assert "even the smallest array does not fit; BRAM36" in message
+    assert "tensors in memory at once" in message
+    with pytest.raises(ResourceError, match="LUT: "):
+        choose_array(small_residual(), load_board("pynq-z2"), shares=Shares(lut=0.01))

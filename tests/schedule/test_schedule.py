@@ -1,0 +1,126 @@
+"""The schedule: legal layouts, exact iterations, and every reason against a graph at once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from rmsmp_hls.errors import LoweringError, ResourceError
+from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.board import load_board
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.types import ConstTensor
+from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
+from tests.schedule.graphs import Builder, fmt, small_residual, window
+
+ARRAY = ArrayShape(
+    shift_add_lanes=9, fixed4_lanes=4, fixed8_lanes=3, channels=8, pixels=4, banks=8,
+    drain_rows=4, vector_lanes=4, tile_groups=5, activation_depth=400, weight_word_bits=64,
+    acc_bits=32, shift_add_codebook="SP2-4", dsp=DspFamily.DSP48E2,
+)  # fmt: skip
+
+
+def changed(graph: IntGraph, name: str, **fields: object) -> IntGraph:
+    """The graph with fields of one operation replaced."""
+    ops = tuple(replace(op, **fields) if op.name == name else op for op in graph)
+    return replace(graph, ops=ops)
+
+
+def test_strides_are_those_of_the_contract() -> None:
+    """pixel_stride = blocks * planes, line_stride = ceil(W / NB) * pixel_stride."""
+    net = Builder((17, 3, 19), fmt(8)).matmul("c", "x", 4, fmt(4))
+    layout = make_schedule(net.graph(), ARRAY).tensor("x")
+    assert (layout.blocks, layout.planes) == (3, 2)
+    assert (layout.pixel_stride, layout.line_stride, layout.words) == (6, 18, 54)
+    assert layout.transfer_words == 3 * 19 * 5
+
+
+def test_operations_are_counted_in_program_order() -> None:
+    """Load first; logits need no store, codes do."""
+    graph = small_residual()
+    schedule = make_schedule(graph, ARRAY)
+    assert [name for name, _ in operation_iterations(graph, schedule)] == [op.name for op in graph]
+    codes = Builder((4, 3, 3), fmt()).matmul("c", "x", 5, fmt(8)).graph()
+    counted = operation_iterations(codes, make_schedule(codes, ARRAY))
+    assert [name for name, _ in counted] == ["x", "c", "c"]
+    assert counted[0][1] == 9
+    assert counted[2][1] == 9 * 2 * 2
+
+
+def test_the_padding_rule_of_a_lone_plane() -> None:
+    """A one-plane tap with a two-plane result reads two planes; any other reads what there is."""
+    net = Builder((4, 4, 4), fmt(4)).sum_pool("wide", "x", window(1), fmt(8))
+    net.sum_pool("narrow", "x", window(1), fmt(4)).sum_pool("pool", "x", window(2), fmt(8))
+    schedule = make_schedule(net.graph(), ARRAY)
+    assert [plan.planes for plan in schedule.vectors] == [2, 1, 1]
+
+
+def test_prediction_adds_up() -> None:
+    """Totals are sums of operations; time is iterations plus overhead at the clock."""
+    graph, board = small_residual(), load_board("zcu102")
+    schedule = make_schedule(graph, ARRAY)
+    found = predict(graph, schedule, board, clock_mhz=100)
+    assert found.iterations == sum(op.iterations for op in found.ops)
+    assert found.ddr_bytes == sum(op.ddr_bytes for op in found.ops)
+    assert found.latency_ms == pytest.approx((found.iterations + found.overhead_cycles) / 1e5)
+    conv = next(op for op in found.ops if op.name == "conv1")
+    assert conv.macs == 18 * 3 * 9 * 9 * 7
+    assert 0 < conv.utilization < 1
+    slow = replace(board, ddr_gb_per_s=1e-4)
+    assert predict(graph, schedule, slow).latency_ms == predict(graph, schedule, slow).ddr_ms
+
+
+def test_too_little_memory_is_refused() -> None:
+    """The activation depth of the array binds."""
+    with pytest.raises(ResourceError, match="tensors in memory"):
+        make_schedule(small_residual(), replace(ARRAY, activation_depth=20))
+
+
+def test_every_reason_is_listed_at_once() -> None:
+    """Bounds, widths and shifts of several operations in one error."""
+    graph = changed(small_residual(), "conv1", acc_bits=33, shift=48)
+    graph = changed(graph, "add", multipliers=(1 << 17, 0), high=99)
+    graph = changed(graph, "conv2", bias=ConstTensor(np.full(18, 1 << 47)))
+    with pytest.raises(LoweringError) as caught:
+        make_schedule(graph, ARRAY)
+    message = str(caught.value)
+    for words in (
+        "conv1: needs 33-bit partial sums, the array's have 32 bits",
+        "conv1: shift 48 is not in 0..47",
+        "add: a multiplier does not fit 18 signed bits",
+        "add: bounds -7..99 leave the output's codes -7..7",
+        "conv2: a bias does not fit 48 signed bits",
+    ):
+        assert words in message
+
+
+def test_logits_must_be_the_last_and_of_one_pixel() -> None:
+    """Nothing reads logits, and they are a vector."""
+    net = Builder((4, 2, 2), fmt()).matmul("fc", "x", 4, None)
+    with pytest.raises(LoweringError, match="makes logits of 2 x 2 pixels"):
+        make_schedule(net.graph(), ARRAY)
+    middle = Builder((4, 1, 1), fmt()).matmul("fc", "x", 4, None).matmul("c", "x", 4, fmt())
+    with pytest.raises(LoweringError, match="is not the network's result"):
+        make_schedule(middle.graph(), ARRAY)
+    codes = Builder((4, 1, 1), fmt()).matmul("c", "x", 4, fmt())
+    with pytest.raises(LoweringError, match="argmax is asked for"):
+        make_schedule(codes.graph(argmax=True), ARRAY)
+
+
+def test_shapes_that_contradict_are_refused() -> None:
+    """A window that gives another size, weights of another kernel, a maximum that converts."""
+    graph = small_residual()
+    conv = graph.op("conv1")
+    assert isinstance(conv, IntMatmul)
+    for broken, words in (
+        (changed(graph, "conv1", window=window(3, 2, 1)), "its window on 9 x 7 gives"),
+        (changed(graph, "conv1", window=window(5, 1, 2)), "do not match kernel"),
+        (changed(graph, "conv1", formats=conv.formats[:-1]), "must have 18 entries each"),
+        (changed(graph, "pool", output=fmt(8)), "a maximum must keep the format"),
+    ):
+        with pytest.raises(LoweringError, match=words):
+            make_schedule(broken, ARRAY)
