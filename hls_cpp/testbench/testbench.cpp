@@ -1,6 +1,6 @@
 // Self-checking testbench: runs the top function on every image and compares every word.
 //
-//   testbench [DATA_FOLDER] [--images N] [--batch N] [--output FILE]
+//   testbench [DATA_FOLDER] [--skip N] [--images N] [--deployed N] [--batch N] [--output FILE]
 //
 // Prints one fact per line (docs/hls-project.md lists them). Returns 0 if everything agrees,
 // 1 if something differs, 2 if the files or arguments are wrong.
@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <string>
 #include <vector>
 
@@ -34,7 +35,8 @@ struct Vectors {
   std::vector<RmsmpUnits::ParamWord> params;
   std::vector<std::uint32_t> input;
   std::vector<std::uint32_t> expected;
-  std::size_t images;
+  std::size_t first;  ///< images first .. last - 1 are simulated
+  std::size_t last;
 };
 
 Vectors ReadVectors(const testbench::Arguments& arguments) {
@@ -47,15 +49,20 @@ Vectors ReadVectors(const testbench::Arguments& arguments) {
       rmsmp::sim::WordsFromBytes<rmsmp::Types, 128>(testbench::ReadBytes(folder + "params.bin"));
   vectors.input = testbench::ReadWords(folder + "input.bin");
   vectors.expected = testbench::ReadWords(folder + "expected_trace.bin");
-  vectors.images = vectors.input.size() / vectors.table.input_words;
-  if (vectors.images == 0 || vectors.input.size() % vectors.table.input_words != 0) {
+  const std::size_t images = vectors.input.size() / vectors.table.input_words;
+  if (images == 0 || vectors.input.size() % vectors.table.input_words != 0) {
     throw BadFile(folder + "input.bin", "is not a whole number of images");
   }
-  if (vectors.expected.size() != vectors.images * vectors.table.trace.output_words) {
+  if (vectors.expected.size() != images * vectors.table.trace.output_words) {
     throw BadFile(folder + "expected_trace.bin", "does not hold as many images as input.bin");
   }
+  if (arguments.skip >= images) {
+    throw std::invalid_argument("--skip leaves no image");
+  }
+  vectors.first = arguments.skip;
+  vectors.last = images;
   if (arguments.images != 0) {
-    vectors.images = std::min(vectors.images, arguments.images);
+    vectors.last = std::min(images, vectors.first + arguments.images);
   }
   // Co-simulation copies the declared depth of every port.
   vectors.weights.resize(std::max<std::size_t>(vectors.weights.size(), kRmsmpWeightDepth));
@@ -121,9 +128,10 @@ class IterationCounts {
   std::vector<std::uint64_t> first_;
 };
 
-/// Run one program on all images; add its seconds; write its output if a path is given.
+/// Run one program on images vectors.first .. last - 1; set the seconds inside the top function;
+/// write the output if a path is given.
 bool RunProgram(const char* name, const std::string& path, const testbench::Program& layout,
-                const testbench::Arguments& arguments, Vectors& vectors, double* seconds,
+                std::size_t last, std::size_t batch, Vectors& vectors, double* seconds,
                 const std::string& output_path) {
   const std::size_t input_words = vectors.table.input_words;
   std::size_t operations = 0;
@@ -132,8 +140,9 @@ bool RunProgram(const char* name, const std::string& path, const testbench::Prog
   testbench::Comparison comparison(name, layout, vectors.table.trace.output_words, 8);
   IterationCounts iterations(operations);
   std::vector<std::uint32_t> all;
-  for (std::size_t first = 0; first < vectors.images; first += arguments.batch) {
-    const std::size_t images = std::min(arguments.batch, vectors.images - first);
+  *seconds = 0;
+  for (std::size_t first = vectors.first; first < last; first += batch) {
+    const std::size_t images = std::min(batch, last - first);
     const std::uint32_t* source = vectors.input.data() + first * input_words;
     std::vector<RmsmpUnits::Word32> input(source, source + images * input_words);
     input.resize(std::max<std::size_t>(input.size(), kRmsmpInputDepth), 0);
@@ -166,12 +175,15 @@ int Run(int argc, char** argv) {
   const testbench::Arguments arguments = testbench::ParseArguments(argc, argv);
   Vectors vectors = ReadVectors(arguments);
   const std::string folder = arguments.data + "/";
-  double trace_seconds = 0;
+  const std::size_t images = vectors.last - vectors.first;
+  const std::size_t deployed =
+      arguments.deployed == 0 ? images : std::min(images, arguments.deployed);
   double seconds = 0;
-  bool equal = RunProgram("trace", folder + "program_trace.bin", vectors.table.trace, arguments,
-                          vectors, &trace_seconds, arguments.output);
-  equal = RunProgram("deployed", folder + "program.bin", vectors.table.deployed, arguments,
-                     vectors, &seconds, "") &&
+  double deployed_seconds = 0;
+  bool equal = RunProgram("trace", folder + "program_trace.bin", vectors.table.trace,
+                          vectors.last, arguments.batch, vectors, &seconds, arguments.output);
+  equal = RunProgram("deployed", folder + "program.bin", vectors.table.deployed,
+                     vectors.first + deployed, arguments.batch, vectors, &deployed_seconds, "") &&
           equal;
 #ifdef RMSMP_OWN_STREAM
   equal = equal && hls::sim::StreamsLeftWithData() == 0;
@@ -181,8 +193,9 @@ int Run(int argc, char** argv) {
 #else
   const char* storage = "ap_int";
 #endif
-  std::printf("images=%llu seconds=%.9f storage=%s\n",
-              static_cast<unsigned long long>(vectors.images), seconds, storage);
+  std::printf("images=%llu deployed=%llu seconds=%.9f storage=%s\n",
+              static_cast<unsigned long long>(images),
+              static_cast<unsigned long long>(deployed), seconds, storage);
   return equal ? 0 : 1;
 }
 

@@ -15,8 +15,7 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 MAX_IDENTIFIER_CHARS = 100
 _PLAIN_TCL_WORD = re.compile(r"[A-Za-z0-9_./:%+\-]+")
 # Words that C++14, Verilog or VHDL keep for themselves: a top function becomes a module.
-_RESERVED = frozenset(
-    """
+_RESERVED_TEXT = """
     alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl const
     const_cast constexpr continue decltype default delete do double dynamic_cast else enum
     explicit export extern false float for friend goto if inline int long main mutable namespace
@@ -27,8 +26,8 @@ _RESERVED = frozenset(
     always assign begin buf cell endmodule entity architecture function initial inout input is
     module nand nor output parameter port process reg rmsmp signal supply0 supply1 table task
     time tri use variable wait wire
-    """.split()
-)
+"""
+_RESERVED = frozenset(_RESERVED_TEXT.split())
 
 
 def tcl_word(value: object) -> str:

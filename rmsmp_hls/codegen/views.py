@@ -131,9 +131,7 @@ def _term(book: Codebook, number: int) -> tuple[Constant, ...]:
     `Used` has a bit and `Shifts` a hexadecimal digit per magnitude index; the shifter moves by
     `Base` plus a number of `Bits` bits.
     """
-    shifts = {
-        index: terms[number] for index, terms in enumerate(book.terms) if len(terms) > number
-    }
+    shifts = {index: terms[number] for index, terms in enumerate(book.terms) if len(terms) > number}
     used = sum(1 << index for index in shifts)
     digits = sum(shift << (4 * index) for index, shift in shifts.items())
     base = min(shifts.values(), default=0)

@@ -14,7 +14,7 @@ from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cycles import ceil_div
-from rmsmp_hls.hw.rams import lutram, memory, ramb18
+from rmsmp_hls.hw.rams import lutram, ramb18
 
 SHIFT_ADD_LUT_PER_MAC = {"SP2-4": 17.4, "PoT-4": 23.4, "APoT-4": 20.4}
 """LUTs per multiply-accumulate of a structured shift-add lane, 32 inputs, adder tree and 24-bit
@@ -106,25 +106,32 @@ def _weight_registers(a: ArrayShape) -> Resources:
 
 
 def _partial_sums(a: ArrayShape) -> Resources:
-    """Two halves, each `tile_groups` deep and TM * TP * acc_bits wide, one read and one write
-    port each; one multiplexer of TM / TQ inputs per drained bit (4 inputs per LUT)."""
-    lut, blocks = memory(a.rows * a.pixels * a.acc_bits, a.tile_groups)
-    mux = a.drain_rows * a.pixels * a.acc_bits * ceil_div(a.rows // a.drain_rows, 4)
-    return Resources(lut=2 * lut + mux, ff=0, dsp=0, bram36=blocks)
+    """Two halves in block RAM, each `tile_groups` deep and TM * TP * acc_bits wide, one read and
+    one write port each; four such words in registers (two read, one to write, one to drain);
+    the drained word shifts by TQ rows per cycle: a LUT per bit."""
+    bits = a.rows * a.pixels * a.acc_bits
+    return Resources(lut=bits, ff=4 * bits, dsp=0, bram36=ramb18(bits, a.tile_groups))
 
 
 def _activation_memory(a: ArrayShape) -> Resources:
-    """NB * TN memories of 4-bit words, `activation_depth` deep (RAMB18 as 4096 x 4)."""
-    lut, blocks = memory(4, a.activation_depth)
+    """NB * TN block RAMs of 4-bit words, `activation_depth` deep (RAMB18 as 4096 x 4)."""
     count = a.banks * a.channels
-    return Resources(lut=count * lut, ff=0, dsp=0, bram36=count * blocks / 2)
+    return Resources(lut=0, ff=0, dsp=0, bram36=count * ramb18(4, a.activation_depth) / 2)
+
+
+def _address_dsps(a: ArrayShape, products: int) -> int:
+    """DSPs of `products` products y * line_stride or x * pixel_stride: one each, two where an
+    address is wider than the multiplier's short side (18 bits, sign included)."""
+    return products * (1 if a.activation_depth <= 1 << 17 else 2)
 
 
 def _read_network(a: ArrayShape) -> Resources:
     """TN * TP nibbles, each one of NB banks (4 inputs per LUT), registered three times on
-    the way to the lanes; NB read addresses of about 16 bits, computed in 3 LUTs a bit."""
+    the way to the lanes; NB read addresses of about 16 bits, routed in 3 LUTs a bit; address
+    products: one per line, one per pixel."""
     lut = 4 * a.channels * a.pixels * ceil_div(a.banks, 4) + 48 * a.banks
-    return Resources(lut=lut, ff=3 * 4 * a.channels * a.pixels + 32 * a.banks, dsp=0, bram36=0)
+    ff = 3 * 4 * a.channels * a.pixels + 32 * a.banks
+    return Resources(lut=lut, ff=ff, dsp=_address_dsps(a, 1 + a.pixels), bram36=0)
 
 
 def _drain_lanes(a: ArrayShape) -> Resources:
@@ -139,28 +146,30 @@ def _drain_lanes(a: ArrayShape) -> Resources:
 
 def _write_network(a: ArrayShape) -> Resources:
     """Rows to positions, then pixels to banks: TN * TP nibbles of TQ inputs and NB * TN of TP
-    inputs (4 inputs per LUT), and an enable and 16 address bits per position."""
+    inputs (4 inputs per LUT), and an enable and 16 address bits per position; address
+    products: one per line, one per pixel."""
     to_position = 4 * a.channels * a.pixels * ceil_div(a.drain_rows, 4)
     to_bank = 4 * a.banks * a.channels * ceil_div(a.pixels, 4)
     addresses = a.channels * (2 * a.drain_rows + 16)
     return Resources(
         lut=to_position + to_bank + addresses,
         ff=4 * a.banks * a.channels + 20 * a.channels,
-        dsp=0,
+        dsp=_address_dsps(a, 1 + a.pixels),
         bram36=0,
     )
 
 
 def _row_parameters(a: ArrayShape) -> Resources:
-    """123 bits for every row lane, two halves, TQ read at once."""
-    lut, blocks = memory(123 * a.drain_rows, 2 * (a.rows // a.drain_rows))
-    return Resources(lut=lut, ff=123 * a.drain_rows, dsp=0, bram36=blocks / 2)
+    """128 bits for every row lane, two halves, TQ read at once, in LUT RAM."""
+    lut = a.drain_rows * lutram(128, 2 * (a.rows // a.drain_rows))
+    return Resources(lut=lut, ff=128 * a.drain_rows, dsp=0, bram36=0)
 
 
 def _vector_unit(a: ArrayShape) -> Resources:
-    """TE lanes: a DSP each, 110 LUTs for maximum, sum, shift and clamp (estimate)."""
+    """TE lanes: a DSP each, 110 LUTs for maximum, sum, shift and clamp (estimate); four address
+    products."""
     n = a.vector_lanes
-    return Resources(lut=110 * n, ff=150 * n, dsp=n, bram36=0)
+    return Resources(lut=110 * n, ff=150 * n, dsp=n + _address_dsps(a, 4), bram36=0)
 
 
 def _ports(a: ArrayShape) -> Resources:
@@ -184,8 +193,9 @@ def _ports(a: ArrayShape) -> Resources:
 
 def _control(a: ArrayShape) -> Resources:
     """Loop counters, descriptor registers (40 words), state machines: 4000 LUTs, 6000 FFs,
-    an estimate that does not depend on the shape."""
-    return Resources(lut=4000, ff=6000, dsp=0, bram36=0)
+    an estimate that does not depend on the shape; load and store make two address products
+    each."""
+    return Resources(lut=4000, ff=6000, dsp=_address_dsps(a, 4), bram36=0)
 
 
 _UNITS = (

@@ -11,9 +11,6 @@ from rmsmp_hls.hw.cycles import ceil_div
 # (depth, width) of one RAMB18 in simple dual-port use.
 _RAMB18 = ((512, 36), (1024, 18), (2048, 9), (4096, 4), (8192, 2), (16384, 1))
 
-LUTRAM_DEPTH = 64
-"""Deepest memory that we put in LUTs."""
-
 
 def ramb18(width: int, depth: int) -> int:
     """Return the fewest RAMB18 for a `depth` x `width` memory (a RAMB36 is two of them)."""
@@ -28,10 +25,3 @@ def lutram(width: int, depth: int) -> int:
     if depth <= 32:
         return ceil_div(width * 4, 6)
     return ceil_div(width * 4, 3) * ceil_div(depth, 64)
-
-
-def memory(width: int, depth: int) -> tuple[int, int]:
-    """Return (LUTs, RAMB18) of a memory: LUT RAM up to `LUTRAM_DEPTH` words, else block RAM."""
-    if depth <= LUTRAM_DEPTH:
-        return lutram(width, depth), 0
-    return 0, ramb18(width, depth)

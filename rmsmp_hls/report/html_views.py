@@ -192,9 +192,11 @@ def _resource_bars(report: Report) -> tuple[Bar, ...]:
     for use in report.resources.uses if report.resources else ():
         percent = use.percent
         name = words.shorten(use.name, NAME_WIDTH)
-        value = (
-            f"{words.percent(percent)}, {words.halves(use.used)} of {words.halves(use.available)}"
-        )
+        value = f"{words.halves(use.used)} of {words.halves(use.available)}"
+        if use.available == 0:
+            value = "none on this part"
+        elif percent is not None:
+            value = f"{words.percent(percent)}, {value}"
         bars.append(Bar(name, name, value, _width(percent), percent is not None and percent > 100))
     return tuple(bars)
 

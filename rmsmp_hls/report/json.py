@@ -97,7 +97,7 @@ def _decode(kind: Any, value: Any, path: str, where: str) -> Any:
             if member.value == value:
                 return member
     elif _is_scalar(kind, value):
-        return float(value) if kind is float else value
+        return value
     raise _damaged(f"{path} is {str(value)[:40]!r}, which it cannot be", where)
 
 

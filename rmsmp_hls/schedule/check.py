@@ -14,6 +14,7 @@ _MULTIPLIER_BITS = 18
 _BIAS_BITS = 48
 _MAX_SHIFT = 47
 _MAX_BLOCKS = 1 << 16
+_MAX_SIZE = 8191  # sizes of images and windows are 14-bit signed numbers in the hardware
 
 
 def _fits(values: object, bits: int) -> bool:
@@ -72,7 +73,11 @@ def _matmul(graph: IntGraph, op: IntMatmul, array: ArrayShape) -> list[str]:
 
 def _window(graph: IntGraph, op: IntMatmul | IntMaxPool | IntSumPool) -> list[str]:
     _, height, width = graph.op(op.inputs[0]).shape
-    size = op.window.output_size(height, width)
+    window = op.window
+    pairs = (*window.kernel, *window.stride, *window.padding, *window.dilation)
+    if max(pairs) > _MAX_SIZE or min(*window.kernel, *window.stride, *window.dilation) < 1:
+        return [f"its window has sizes outside 1..{_MAX_SIZE} (padding 0..{_MAX_SIZE})"]
+    size = window.output_size(height, width)
     if size != op.shape[1:]:
         return [f"makes {op.shape[1:]} pixels, its window on {height} x {width} gives {size}"]
     return []
@@ -96,6 +101,10 @@ def check_runs(graph: IntGraph, array: ArrayShape) -> None:
         if problems:
             findings += [LoweringError(text, where=op.name) for text in problems]
             continue
+        if max(op.shape[1:]) > _MAX_SIZE or op.shape[0] > 4 * _MAX_SIZE or min(op.shape) < 1:
+            problems.append(
+                f"makes {op.shape}: sizes must be 1..{_MAX_SIZE}, channels at most {4 * _MAX_SIZE}"
+            )
         if isinstance(op, IntMatmul):
             problems += _matmul(graph, op, array)
             try:

@@ -8,7 +8,7 @@ as soon as a lower bound of its cycles is behind the best array found. All array
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from rmsmp_hls.errors import LoweringError, ResourceError
@@ -16,7 +16,6 @@ from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
-from rmsmp_hls.hw.rams import LUTRAM_DEPTH
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
@@ -107,10 +106,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
 
 
 def _rounded_depth(depth: int) -> int:
-    """Round up to what the memory primitives hold anyway: 32, 64, then whole 4096."""
-    for shallow in (32, LUTRAM_DEPTH):
-        if depth <= shallow:
-            return shallow
+    """Round up to whole RAMB18 of 4096 x 4, which hold that much anyway."""
     return ceil_div(depth, 4096) * 4096
 
 
@@ -163,28 +159,23 @@ def _candidates(
             )
 
 
-def _with(array: ArrayShape, **changes: int) -> ArrayShape:
-    values = {name: getattr(array, name) for name in array.__dataclass_fields__}
-    return ArrayShape(**(values | changes))
-
-
 def _variants(array: ArrayShape, load: _Load) -> Iterator[tuple[int, ArrayShape]]:
     """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
     most_groups = max(
         [1] + [j.out_height * ceil_div(j.out_width, 2) for j in load.matmuls if not j.logits]
     )
     vector_lanes = [n for n in (4, 8, 16, 32, 64, 128) if n <= array.channels]
-    vectors = [(n, load.vector_cycles(_with(array, vector_lanes=n))) for n in vector_lanes]
+    vectors = [(n, load.vector_cycles(replace(array, vector_lanes=n))) for n in vector_lanes]
     if not load.vectors:
         vectors = vectors[:1]
     for drain in _DRAIN_ROWS:
         if array.rows % drain or drain > array.channels:
             continue
         for groups in _TILE_GROUPS:
-            shape = _with(array, drain_rows=drain, tile_groups=groups)
+            shape = replace(array, drain_rows=drain, tile_groups=groups)
             cycles = load.matmul_cycles(shape)
             for lanes, vector_cycles in vectors:
-                yield cycles + vector_cycles, _with(shape, vector_lanes=lanes)
+                yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
             if groups >= most_groups:
                 break
 

@@ -1,104 +1,60 @@
-"""Run the compiled testbench and read what it says, strictly: what is not said is an error."""
+"""C simulation: compile the testbench, share the images among processes, gather the results."""
 
 from __future__ import annotations
 
-import re
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rmsmp_hls.codegen.layout import DesignLayout, ProgramLayout, read_layout
-from rmsmp_hls.errors import MismatchError, ToolError
+from rmsmp_hls.codegen.layout import DesignLayout, read_layout
+from rmsmp_hls.errors import ToolError
 from rmsmp_hls.pack.design import PackedDesign
+from rmsmp_hls.toolchain.csim_output import read_result
+from rmsmp_hls.toolchain.csim_result import (
+    CsimResult,
+    OpIterations,
+    TensorResult,
+    WordMismatch,
+    explain_mismatches,
+)
 from rmsmp_hls.toolchain.gxx import Storage, compile_testbenches
 from rmsmp_hls.toolchain.process import Command, Finished, run_all
 
+__all__ = [
+    "CsimResult", "OpIterations", "TensorResult", "WordMismatch", "csim", "explain_mismatches",
+]  # fmt: skip
+
 RUN_TIMEOUT_S = 3600.0
 MISMATCH_EXIT = 1
-_NUMBER = r"(\d+)"
-_PROGRAM = r"program=(trace|deployed)"
-_WORD = r"0x([0-9a-f]{8})"
-_RESULT = re.compile(rf"result {_PROGRAM} tensor={_NUMBER} mismatches={_NUMBER} of={_NUMBER}")
-_MISMATCH = re.compile(
-    rf"mismatch {_PROGRAM} tensor={_NUMBER} image={_NUMBER} word={_NUMBER}"
-    rf" expected={_WORD} got={_WORD}"
-)
-_ITERATIONS = re.compile(rf"iterations {_PROGRAM} op={_NUMBER} count={_NUMBER}")
-_TOTAL = re.compile(rf"images={_NUMBER} seconds=(\d+\.\d+) storage=(\w+)")
+# The exact types are some 25 times slower: their images are shared among processes, and the
+# deployed program, which differs from the trace program by its stores only, sees a part of them.
+AP_INT_DEPLOYED_IMAGES = 32
+MOST_PROCESSES = 16
+FEWEST_IMAGES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class TensorResult:
-    """One tensor over all images; `elements` counts codes, logits and top-1 indices."""
-
-    name: str
-    elements: int
-    mismatches: int
-
-
-@dataclass(frozen=True, slots=True)
-class OpIterations:
-    """Loop iterations of one operation for one image: as simulated and by the cycle formula."""
-
-    tensor: str
-    simulated: int
-    predicted: int
-
-
-@dataclass(frozen=True, slots=True)
-class WordMismatch:
-    """A differing 32-bit word; `tensor` counts the trace program's tensors, `word` in it."""
-
-    program: str
-    tensor: int
-    image: int
-    word: int
-    expected: int
-    got: int
-
-
-@dataclass(frozen=True, slots=True)
-class CsimResult:
-    """Outcome of one C simulation; every element of every tensor was compared.
-
-    Attributes:
-        storage: what the integers were stored in.
-        images: images simulated, by each program.
-        seconds: wall time inside the top function for the deployed program, seconds.
-        tensors: every tensor of the trace program, in order.
-        deployed: what the deployed program sends, in order.
-        iterations: of each operation of the deployed program.
-        trace_iterations: of each operation of the trace program.
-        mismatches: the first differing words of each tensor.
-        output: file of the trace program's output words, uint32 [images, output words].
-        log: the testbench's whole output.
-    """
+class _Share:
+    """The images of one process: `count` of them after the first `skip`."""
 
     storage: Storage
-    images: int
-    seconds: float
-    tensors: tuple[TensorResult, ...]
-    deployed: tuple[TensorResult, ...]
-    iterations: tuple[OpIterations, ...]
-    trace_iterations: tuple[OpIterations, ...]
-    mismatches: tuple[WordMismatch, ...]
-    output: Path
-    log: Path
+    skip: int
+    count: int
+    deployed: int
+    stem: str
 
-    @property
-    def mismatch_count(self) -> int:
-        """Differing elements of both programs."""
-        return sum(tensor.mismatches for tensor in (*self.tensors, *self.deployed))
+    def arguments(self, build: Path) -> tuple[str, ...]:
+        return (
+            "data", "--skip", str(self.skip), "--images", str(self.count),
+            "--deployed", str(self.deployed), "--output", str(self.output(build)),
+        )  # fmt: skip
 
-    @property
-    def element_count(self) -> int:
-        """Compared elements of both programs."""
-        return sum(tensor.elements for tensor in (*self.tensors, *self.deployed))
+    def output(self, build: Path) -> Path:
+        return build / f"{self.stem}-output.bin"
 
-    @property
-    def exact(self) -> bool:
-        """Whether nothing differed."""
-        return self.mismatch_count == 0
+    def log(self, build: Path) -> Path:
+        return build / f"{self.stem}.log"
 
 
 def csim(
@@ -107,8 +63,9 @@ def csim(
     storages: Sequence[Storage],
     build: Path,
     *,
-    on_finished: Callable[[Finished], None] | None = None,
+    on_finished: Callable[[Storage], None] | None = None,
     timeout_s: float = RUN_TIMEOUT_S,
+    processes: int | None = None,
 ) -> tuple[CsimResult, ...]:
     """Compile and run the project's testbench over all its vectors, storages side by side.
 
@@ -119,8 +76,9 @@ def csim(
         design: the packed design that it was generated from.
         storages: which to simulate.
         build: folder for programs, outputs and logs; made if missing.
-        on_finished: called as each simulation ends.
-        timeout_s: limit of each simulation, seconds.
+        on_finished: called with each storage whose simulation has ended.
+        timeout_s: limit of each process, seconds.
+        processes: among how many to share the images of ap_int; the processors if None.
 
     Raises:
         ToolError: the compiler is missing or fails; the testbench stops, is stopped, or says
@@ -128,166 +86,111 @@ def csim(
     """
     project, build = project.resolve(), build.resolve()
     layout = read_layout(design)
-    programs = compile_testbenches(project, storages, build)
+    images = _images(project, layout)
+    processes = len(os.sched_getaffinity(0)) if processes is None else processes
+    programs = dict(zip(storages, compile_testbenches(project, storages, build), strict=True))
+    shares = [share for storage in storages for share in _shares(storage, images, processes)]
+    for share in shares:
+        share.output(build).unlink(missing_ok=True)
     commands = [
         Command(
-            argv=(str(program), "data", "--output", str(_output(build, storage))),
+            argv=(str(programs[share.storage]), *share.arguments(build)),
             cwd=project,
-            log=build / f"csim-{storage.value}.log",
+            log=share.log(build),
             timeout_s=timeout_s,
             accept=(0, MISMATCH_EXIT),
         )
-        for program, storage in zip(programs, storages, strict=True)
+        for share in shares
     ]
-    for storage in storages:
-        _output(build, storage).unlink(missing_ok=True)
-    runs = run_all(commands, on_finished)
+    open_shares = [share.storage for share in shares]
+
+    def ended(run: Finished) -> None:
+        storage = shares[commands.index(run.command)].storage
+        open_shares.remove(storage)
+        if on_finished and storage not in open_shares:
+            on_finished(storage)
+
+    runs = run_all(commands, ended)
+    parts = [
+        (share, read_result(run, layout, share.storage, share.output(build)))
+        for share, run in zip(shares, runs, strict=True)
+    ]
+    for share, part in parts:
+        if (part.images, part.deployed_images) != (share.count, min(share.deployed, share.count)):
+            raise ToolError("the C simulation left out images", where=str(part.log))
     return tuple(
-        read_result(run, layout, storage, _output(build, storage))
-        for run, storage in zip(runs, storages, strict=True)
+        _gather([part for share, part in parts if share.storage is storage], build)
+        for storage in storages
     )
 
 
-def _output(build: Path, storage: Storage) -> Path:
-    return build / f"csim-{storage.value}-output.bin"
-
-
-def read_result(run: Finished, layout: DesignLayout, storage: Storage, output: Path) -> CsimResult:
-    """Return what one run of the testbench said.
-
-    Raises:
-        ToolError: a line is unknown, missing, doubled, or contradicts the design or exit code.
-    """
-    lines = _Lines(run, layout)
-    images, seconds, word = lines.total
-    result = CsimResult(
-        storage=storage,
-        images=images,
-        seconds=seconds,
-        tensors=lines.results("trace", images),
-        deployed=lines.results("deployed", images),
-        iterations=lines.iterations_of("deployed", layout.deployed),
-        trace_iterations=lines.iterations_of("trace", layout.trace),
-        mismatches=tuple(lines.mismatches),
-        output=output,
-        log=run.command.log,
-    )
-    lines.require(word == storage.value, f"it simulated with {word} storage, not {storage.value}")
-    lines.require(result.exact == (run.exit_code == 0), "its exit code contradicts its lines")
-    lines.require(result.exact == (not result.mismatches), "mismatches are not listed")
-    size = 4 * images * layout.trace.output_words
-    lines.require(output.is_file() and output.stat().st_size == size, "its output file is cut")
-    return result
-
-
-class _Lines:
-    """The testbench's lines, sorted by kind."""
-
-    def __init__(self, run: Finished, layout: DesignLayout) -> None:
-        self._log = run.command.log
-        self._layout = layout
-        self._results: dict[tuple[str, int], tuple[int, int]] = {}
-        self._iterations: dict[tuple[str, int], int] = {}
-        self.mismatches: list[WordMismatch] = []
-        totals: list[tuple[int, float, str]] = []
-        for line in run.output.splitlines():
-            if found := _RESULT.fullmatch(line):
-                key = (found[1], int(found[2]))
-                self.require(key not in self._results, f"it says twice: {line}")
-                self._results[key] = (int(found[3]), int(found[4]))
-            elif found := _MISMATCH.fullmatch(line):
-                numbers = [int(found[i]) for i in (2, 3, 4)]
-                words = [int(found[i], 16) for i in (5, 6)]
-                self.mismatches.append(WordMismatch(found[1], *numbers, *words))
-            elif found := _ITERATIONS.fullmatch(line):
-                key = (found[1], int(found[2]))
-                self.require(key not in self._iterations, f"it says twice: {line}")
-                self._iterations[key] = int(found[3])
-            elif found := _TOTAL.fullmatch(line):
-                totals.append((int(found[1]), float(found[2]), found[3]))
-            else:
-                self.require(False, f"it says: {line[:400]}")
-        self.require(len(totals) == 1, "it did not come to its end")
-        self.total = totals[0]
-
-    def require(self, holds: bool, what: str) -> None:
-        """Raise unless `holds`."""
-        if not holds:
-            raise ToolError(
-                f"the C simulation cannot be trusted: {what}",
-                where=str(self._log),
-                fix="run the build again with --force; if it stays, please report it",
-            )
-
-    def results(self, program: str, images: int) -> tuple[TensorResult, ...]:
-        """Return the results of every tensor of a program, which must all be there."""
-        trace = self._layout.trace.tensors
-        indices = range(len(trace)) if program == "trace" else self._layout.deployed_in_trace
-        found = []
-        for index in indices:
-            self.require((program, index) in self._results, f"no result of tensor {index}")
-            mismatches, elements = self._results[program, index]
-            self.require(elements == images * trace[index].elements, f"tensor {index} is cut")
-            found.append(TensorResult(trace[index].name, elements, mismatches))
-        known = sum(key[0] == program for key in self._results)
-        self.require(known == len(found), f"it knows more tensors of the {program} program")
-        return tuple(found)
-
-    def iterations_of(self, program: str, layout: ProgramLayout) -> tuple[OpIterations, ...]:
-        """Return the counts of every operation of a program, which must all be there."""
-        counts = {op: n for (name, op), n in self._iterations.items() if name == program}
-        expected = range(len(layout.iterations))
-        self.require(sorted(counts) == list(expected), f"operations of {program} are missing")
-        return tuple(
-            OpIterations(tensor, counts[op], predicted)
-            for op, (tensor, predicted) in enumerate(layout.iterations)
+def _images(project: Path, layout: DesignLayout) -> int:
+    """Return how many images the project's vectors hold; ToolError if there are none."""
+    path = project / "data" / "input.bin"
+    words = path.stat().st_size // 4 if path.is_file() else 0
+    if words == 0 or words % layout.input_words:
+        raise ToolError(
+            "the test images are missing or damaged", where=str(path), fix="generate them again"
         )
+    return words // layout.input_words
 
 
-def explain_mismatches(result: CsimResult, design: PackedDesign, *, most: int = 8) -> MismatchError:
-    """Return the error that names the first differing elements of a simulation.
-
-    Elements of the earliest tensor come first: later ones usually follow from it.
-
-    Args:
-        result: a simulation that is not exact.
-        design: its packed design.
-        most: elements to list.
-    """
-    tensors = read_layout(design).trace.tensors
-    lines = []
-    order = sorted(
-        result.mismatches, key=lambda m: (m.program != "trace", m.tensor, m.image, m.word)
-    )
-    for mismatch in order:
-        tensor = tensors[mismatch.tensor]
-        mask = tensor.masks[mismatch.word % len(tensor.masks)]
-        difference = (mismatch.expected ^ mismatch.got) & mask
-        for byte in range(4 if tensor.element_bits == 8 else 1):
-            if tensor.element_bits == 8 and not (difference >> (8 * byte)) & 0xFF:
-                continue
-            at = tensor.position(mismatch.word, byte)
-            where = "top-1 index" if at.channel < 0 else f"channel {at.channel}"
-            if tensor.element_bits == 8:
-                where += f", y {at.y}, x {at.x}"
-            lines.append(
-                f"layer {tensor.name!r}, image {mismatch.image}, {where}: "
-                f"expected {tensor.value(mismatch.expected, byte)}, "
-                f"got {tensor.value(mismatch.got, byte)}"
-                + (" (deployed program)" if mismatch.program == "deployed" else "")
-            )
-    counts = [
-        f"{tensor.name!r}: {tensor.mismatches} of {tensor.elements}"
-        for tensor in result.tensors
-        if tensor.mismatches
+def _shares(storage: Storage, images: int, processes: int) -> list[_Share]:
+    """Cut the images into runs of nearly equal length, not shorter than it is worth."""
+    stem = f"csim-{storage.value}"
+    if storage is Storage.NATIVE:
+        return [_Share(storage, 0, images, images, f"{stem}-part0")]
+    count = max(1, min(processes, MOST_PROCESSES, images // FEWEST_IMAGES))
+    cuts = [images * number // count for number in range(count + 1)]
+    deployed = -(-AP_INT_DEPLOYED_IMAGES // count)
+    return [
+        _Share(storage, cuts[n], cuts[n + 1] - cuts[n], deployed, f"{stem}-part{n}")
+        for n in range(count)
     ]
-    head = (
-        f"the C simulation ({result.storage.value} storage) differs from the integer reference "
-        f"in {result.mismatch_count} of {result.element_count} elements"
+
+
+def _gather(parts: list[CsimResult], build: Path) -> CsimResult:
+    """Return one result, with one output file and one log, of the shares in image order."""
+    first = parts[0]
+    stem = f"csim-{first.storage.value}"
+    output, log = build / f"{stem}-output.bin", build / f"{stem}.log"
+    try:
+        for path, sources in (
+            (output, [part.output for part in parts]),
+            (log, [part.log for part in parts]),
+        ):
+            with path.open("wb") as file:
+                for source in sources:
+                    file.write(source.read_bytes())
+        for part in parts:
+            part.output.unlink()
+    except OSError as error:
+        raise ToolError(
+            f"the outputs of the C simulation cannot be written: {error.strerror}",
+            where=str(build),
+            fix="free some space or choose another output folder",
+        ) from error
+    if any(_per_image(part) != _per_image(first) for part in parts):
+        raise ToolError("images take different numbers of iterations", where=str(log))
+    return replace(
+        first,
+        images=sum(part.images for part in parts),
+        deployed_images=sum(part.deployed_images for part in parts),
+        seconds=sum(part.seconds for part in parts),
+        tensors=_sum([part.tensors for part in parts]),
+        deployed=_sum([part.deployed for part in parts]),
+        mismatches=tuple(mismatch for part in parts for mismatch in part.mismatches),
+        output=output,
+        log=log,
     )
-    what = "\n  ".join([head, *lines[:most], *(f"in all, {count}" for count in counts)])
-    return MismatchError(
-        what,
-        where=str(result.log),
-        fix="the hardware or the packing is wrong: please report it with this log",
+
+
+def _per_image(part: CsimResult) -> tuple[tuple[OpIterations, ...], ...]:
+    return part.iterations, part.trace_iterations
+
+
+def _sum(parts: list[tuple[TensorResult, ...]]) -> tuple[TensorResult, ...]:
+    return tuple(
+        TensorResult(same[0].name, sum(t.elements for t in same), sum(t.mismatches for t in same))
+        for same in zip(*parts, strict=True)
     )

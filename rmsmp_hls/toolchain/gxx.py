@@ -17,8 +17,10 @@ from rmsmp_hls.toolchain.process import Command, output_of, run_all
 
 COMPILE_TIMEOUT_S = 600.0
 _SOURCE_FOLDERS = ("src", "sim", "testbench")
+# -O3: nearly twice the speed of -O2 for a second more of compiling. A precompiled ap_int.h
+# would save 0.4 s of 5 s and is not worth its file.
 _FLAGS = (
-    "-std=c++14", "-O2", "-Wno-unknown-pragmas", "-DRMSMP_OWN_STREAM",
+    "-std=c++14", "-O3", "-Wno-unknown-pragmas", "-DRMSMP_OWN_STREAM",
     "-Isrc", "-Isim", "-Itestbench",
 )  # fmt: skip
 

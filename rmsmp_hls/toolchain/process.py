@@ -23,7 +23,8 @@ _GRACE_S = 2.0
 _LAST_LINES = 8
 _LINE_CHARS = 400
 _FIRST_ERROR = re.compile(
-    r"^(?:.*?:\d+:(?:\d+:)? )?(?:fatal )?error: .*|^(?:ERROR|CRITICAL|rmsmp-error|rmsmp simulation error)\b.*"
+    r"^(?:.*?:\d+:(?:\d+:)? )?(?:fatal )?error: .*"
+    r"|^(?:ERROR|CRITICAL|rmsmp-error|rmsmp simulation error)\b.*"
     r"|.*(?:undefined reference|cannot find|internal compiler error|terminated by signal).*",
     re.MULTILINE,
 )

@@ -170,7 +170,7 @@ class Run:
         if op.name == self.plan.logits.head and self.plan.point(self.plan.logits.tensor) is None:
             self._record(self.plan.logits.tensor, acc)
         shape = (1, -1) + (1,) * (acc.dim() - 2)
-        value = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
+        value: Tensor = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
         return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
 
     def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:

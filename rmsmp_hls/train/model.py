@@ -55,11 +55,6 @@ class RmsmpModel(nn.Module):
         widths: tuple[int, int, int],
     ) -> None:
         super().__init__()
-        if PREFIX in module._modules or hasattr(module, PREFIX):
-            raise ModelImportError(
-                f"the network has a member called {PREFIX!r} already",
-                fix="rename it, or prepare the float network, not a prepared one",
-            )
         self._modules.update(module._modules)
         self._parameters.update(module._parameters)
         self._buffers.update(module._buffers)
@@ -199,6 +194,7 @@ def prepare(
             fix=f"choose one of {', '.join(SHIFT_ADD_NAMES)}; the fixed rows come with the ratio",
         )
     shares = parse_ratio(ratio)
+    _refuse_prepared(module)
     traced = trace(module, example).graph
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)
     plan = place_quantizers(
@@ -216,6 +212,14 @@ def prepare(
         model.rmsmp.row(op.name).assign(formats, weight)
     model.reset_row_scales()
     return model
+
+
+def _refuse_prepared(module: nn.Module) -> None:
+    if hasattr(module, PREFIX):
+        raise ModelImportError(
+            f"the network has a member called {PREFIX!r} already",
+            fix="rename it, or prepare the float network, not a prepared one",
+        )
 
 
 def _loaded(model: nn.Module, incompatible: Any) -> None:

@@ -30,30 +30,9 @@ class _StraightThrough(torch.autograd.Function):
         return grads[0], None
 
 
-class _ScaledGradient(torch.autograd.Function):
-    """The tensor forward, its gradient times a factor backward."""
-
-    @staticmethod
-    def forward(ctx: Any, tensor: Tensor, factor: Tensor) -> Tensor:
-        """Return `tensor`, exactly."""
-        ctx.save_for_backward(factor)
-        return tensor.view_as(tensor)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, None]:
-        """Multiply the gradient."""
-        (factor,) = ctx.saved_tensors
-        return grads[0] * factor, None
-
-
 def straight_through(source: Tensor, result: Tensor) -> Tensor:
     """Return `result`, with the gradient going to `source` unchanged (same shapes)."""
     return _StraightThrough.apply(source, result)  # type: ignore[no-untyped-call,no-any-return]
-
-
-def scale_gradient(tensor: Tensor, factor: Tensor) -> Tensor:
-    """Return `tensor`; its gradient is multiplied by `factor` (broadcast to its shape)."""
-    return _ScaledGradient.apply(tensor, factor)  # type: ignore[no-untyped-call,no-any-return]
 
 
 def quantize_activation(value: Tensor, scale: Tensor, low: int, high: int) -> Tensor:

@@ -1,10 +1,10 @@
 """The learned state of all quantizers: scales, row formats. Keys lie under `rmsmp.`.
 
-A scale is `base * relative`: `base` is what calibration found, `relative` a parameter that
-starts at 1 and is trained. The gradient of `relative` is multiplied by `g / base^2`, with
-LSQ's `g = 1 / sqrt(n * high)` (arXiv 1902.08153): plain SGD then moves the scale as LSQ does, and
-an optimizer that normalizes gradients, as Adam does, moves every scale by the same share
-per step, an 8-bit row's as well as a 4-bit row's.
+A scale is `base * exp(log_factor)`: `base` is what calibration found, `log_factor` a parameter
+that starts at 0 and is trained. A scale thus stays positive, weight decay pulls it towards
+calibration, and a step changes it by a share of itself: LSQ (arXiv 1902.08153) trains the
+scale itself and needs the gradient factor 1 / sqrt(n * high) for that balance, which still
+lets scales of small tensors run away under plain SGD. The gradient to the scale is LSQ's.
 """
 
 from __future__ import annotations
@@ -21,9 +21,8 @@ from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, codebook
 from rmsmp_hls.quant.rows import row_scales_mse
-from rmsmp_hls.train.quantizers import quantize_activation, quantize_rows, scale_gradient
+from rmsmp_hls.train.quantizers import quantize_activation, quantize_rows
 
-_SMALLEST = 2.0**-10  # of `relative`: a scale stays positive whatever a step does
 _NAMES = tuple(CODEBOOKS)
 
 
@@ -31,18 +30,15 @@ class _Quantizer(nn.Module):
     """A quantizer whose state a plain float checkpoint need not have."""
 
     base: Tensor
-    relative: nn.Parameter
+    log_factor: nn.Parameter
     may_be_absent = False
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         if not self.may_be_absent:
             super()._load_from_state_dict(state_dict, prefix, *args)
 
-    def _scale(self, high: Tensor, elements: int) -> Tensor:
-        base = self.base.double()
-        factor = 1.0 / (torch.sqrt(high * elements) * base * base)
-        relative = scale_gradient(self.relative.double(), factor)
-        return base * relative.clamp_min(_SMALLEST)
+    def _scale(self) -> Tensor:
+        return self.base.double() * torch.exp(self.log_factor.double())
 
 
 class ActivationQuantizer(_Quantizer):
@@ -53,7 +49,7 @@ class ActivationQuantizer(_Quantizer):
     def __init__(self, bits: int, signed: bool) -> None:
         super().__init__()
         self.bits = bits
-        self.relative = nn.Parameter(torch.ones(()))
+        self.log_factor = nn.Parameter(torch.zeros(()))
         self.register_buffer("base", torch.full((), math.nan))
         self.register_buffer("signed", torch.tensor(signed))
         self.refresh()
@@ -69,18 +65,17 @@ class ActivationQuantizer(_Quantizer):
         """Start again from this scale (> 0)."""
         with torch.no_grad():
             self.base.fill_(scale)
-            self.relative.fill_(1.0)
+            self.log_factor.zero_()
             self.signed.fill_(signed)
         self.refresh()
 
-    def scale(self, elements: int = 1) -> Tensor:
-        """Return the scale, float64 scalar; `elements` of one image set the gradient's factor."""
-        high = torch.tensor(float(self.high), dtype=torch.float64, device=self.base.device)
-        return self._scale(high, elements)
+    def scale(self) -> Tensor:
+        """Return the scale, a float64 scalar."""
+        return self._scale()
 
     def forward(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return (codes of value's type and shape, scale) of a batch."""
-        scale = self.scale(value[0].numel()).to(value.dtype)
+        scale = self.scale().to(value.dtype)
         return quantize_activation(value, scale, self.low, self.high), scale
 
     def format(self) -> ActFormat:
@@ -95,7 +90,7 @@ class RowQuantizer(_Quantizer):
 
     def __init__(self, rows: int, device: torch.device) -> None:
         super().__init__()
-        self.relative = nn.Parameter(torch.ones(rows, device=device))
+        self.log_factor = nn.Parameter(torch.zeros(rows, device=device))
         self.register_buffer("base", torch.ones(rows, device=device))
         self.register_buffer("formats", torch.full((rows,), _NAMES.index("Fixed-4"), device=device))
         self.refresh()
@@ -117,7 +112,7 @@ class RowQuantizer(_Quantizer):
         with torch.no_grad():
             self.formats.copy_(torch.tensor([_NAMES.index(name) for name in formats]))
             self.base.copy_(scales)
-            self.relative.fill_(1.0)
+            self.log_factor.zero_()
         self.refresh()
 
     def fit(self, weight: Tensor, rows: list[int] | None = None) -> None:
@@ -137,16 +132,15 @@ class RowQuantizer(_Quantizer):
                 mine = [row for row in chosen if self.names[row] == name]
                 scales = torch.from_numpy(row_scales_mse(flat[mine], codebook(name)))
                 self.base[mine] = scales.to(self.base)
-                self.relative[mine] = 1.0
+                self.log_factor[mine] = 0.0
 
-    def scales(self, cols: int = 1) -> Tensor:
-        """Return the scales, float64 [O]; `cols` weights per row set the gradient's factor."""
-        high = [float(codebook(name).max_magnitude) for name in self.names]
-        return self._scale(torch.tensor(high, dtype=torch.float64, device=self.base.device), cols)
+    def scales(self) -> Tensor:
+        """Return the scales, float64 [O]."""
+        return self._scale()
 
     def forward(self, weight: Tensor) -> tuple[Tensor, Tensor]:
         """Return (integers float64 [O, ...], scales float64 [O])."""
-        scales = self.scales(weight[0].numel())
+        scales = self.scales()
         return quantize_rows(weight, scales, self.names), scales
 
 

@@ -16,9 +16,14 @@ def fail(call, fake_flow, error: BaseException, *before: str):
     return call(*before, "build", "m.pt", "--board", "zcu102")
 
 
-@pytest.mark.parametrize(
-    "kind", [k for k in vars(errors).values() if isinstance(k, type) and k.__module__ == errors.__name__],
-)  # fmt: skip
+KINDS = [
+    kind
+    for kind in vars(errors).values()
+    if isinstance(kind, type) and issubclass(kind, errors.RmsmpError)
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_our_errors_are_plain_words_with_their_exit_code(call, fake_flow, kind) -> None:
     """where: what, then the remedy; on stderr."""
     result = fail(call, fake_flow, kind("is wrong", where="layer 'a'", fix="change it"))

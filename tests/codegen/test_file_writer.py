@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -87,16 +86,16 @@ def test_interrupted_write_leaves_whole_files_and_the_next_run_completes(
     old = FilePlan.of({"src/a.hpp": b"old", "gone": b"x"})
     new = FilePlan.of({"src/a.hpp": b"new", "data/b.bin": b"y", "z": b"z"})
     write_plan(old, tmp_path)
-    real, count = os.replace, 0
+    real, count = Path.replace, 0
 
-    def replace(source: Any, target: Any) -> None:
+    def replace(source: Path, target: Path) -> Path:
         nonlocal count
         count += 1
         if count == fail_at:
             raise KeyboardInterrupt
-        real(source, target)
+        return real(source, target)
 
-    monkeypatch.setattr(file_writer.os, "replace", replace)
+    monkeypatch.setattr(Path, "replace", replace)
     with pytest.raises(KeyboardInterrupt):
         write_plan(new, tmp_path)
     monkeypatch.undo()

@@ -12,7 +12,9 @@ from rmsmp_hls.errors import ArtefactError
 from tests.codegen import tiny_design
 
 
-@pytest.mark.parametrize(("channels", "height", "width"), [(6, 2, 3), (4, 1, 1), (9, 3, 2), (1, 2, 2)])
+@pytest.mark.parametrize(
+    ("channels", "height", "width"), [(6, 2, 3), (4, 1, 1), (9, 3, 2), (1, 2, 2)]
+)
 def test_positions_follow_y_x_channel(channels: int, height: int, width: int) -> None:
     """Against an array packed the slow way: every element is found, every pad byte masked."""
     chunks = -(-channels // 4)

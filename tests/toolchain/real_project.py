@@ -30,9 +30,7 @@ def random_codes(graph: IntGraph, images: int) -> np.ndarray:
     """Return random input codes [N, C, H, W], the extremes included."""
     form = graph.input.output
     assert form is not None
-    codes = np.random.default_rng(1).integers(
-        form.low, form.high + 1, (images, *graph.input.shape)
-    )
+    codes = np.random.default_rng(1).integers(form.low, form.high + 1, (images, *graph.input.shape))
     codes.reshape(-1)[:2] = form.low, form.high
     return codes
 

@@ -11,7 +11,8 @@ import pytest
 
 from rmsmp_hls.codegen.layout import read_layout
 from rmsmp_hls.errors import MismatchError, ToolError
-from rmsmp_hls.toolchain.csim import CsimResult, csim, explain_mismatches, read_result
+from rmsmp_hls.toolchain.csim import CsimResult, csim, explain_mismatches
+from rmsmp_hls.toolchain.csim_output import read_result
 from rmsmp_hls.toolchain.gxx import Storage, compile_testbench
 from rmsmp_hls.toolchain.process import Command, Finished
 from tests.toolchain import fake_project
@@ -104,13 +105,31 @@ def test_both_storages_agree(tmp_path: Path) -> None:
     """ap_int and native storage run side by side and give the same words."""
     design = fake_project.design()
     project = fake_project.write(tmp_path / "p", design)
-    ended: list[Finished] = []
+    ended: list[Storage] = []
     results = csim(project, design, tuple(Storage), tmp_path / "b", on_finished=ended.append)
     assert [r.storage for r in results] == list(Storage)
     assert all(r.exact for r in results)
-    assert len(ended) == 2
+    assert sorted(s.value for s in ended) == ["ap_int", "native"]
     assert results[0].output.read_bytes() == results[1].output.read_bytes()
     assert "Apache License" in (tmp_path / "b/ap_types/NOTICE").read_text()
+
+
+@pytest.mark.slow
+def test_images_are_shared_among_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three processes give the same counts and words as one, mismatches by their image."""
+    monkeypatch.setattr("rmsmp_hls.toolchain.csim.FEWEST_IMAGES", 2)
+    design = fake_project.design(plant=(1, 1))
+    project = fake_project.write(tmp_path / "p", design)
+    ap_int = (Storage.AP_INT,)
+    (one,) = csim(project, design, ap_int, tmp_path / "b", processes=1)
+    words = one.output.read_bytes()
+    (three,) = csim(project, design, ap_int, tmp_path / "b", processes=3)
+    assert three.output.read_bytes() == words
+    assert three.tensors == one.tensors
+    assert three.mismatches == one.mismatches
+    assert [m.image for m in three.mismatches] == [1]
+    assert (three.images, three.deployed_images) == (6, 6)
+    assert three.log.read_text().count("storage=ap_int") == 3
 
 
 def run_testbench(build: Path, project: Path, *arguments: str) -> tuple[int, str]:
@@ -124,11 +143,14 @@ def run_testbench(build: Path, project: Path, *arguments: str) -> tuple[int, str
 def test_testbench_limits_and_batches(tmp_path: Path, build: Path) -> None:
     """--images takes fewer images; any batch gives the same counts."""
     project = fake_project.write(tmp_path, fake_project.design())
+    code, text = run_testbench(build, project, "data", "--skip", "4", "--deployed", "1")
+    assert code == 0
+    assert "\nimages=2 deployed=1 seconds=" in text
     for batch in ("1", "4", "100"):
         code, text = run_testbench(build, project, "data", "--images", "5", "--batch", batch)
         assert code == 0
         assert "result program=trace tensor=0 mismatches=0 of=180\n" in text
-        assert "\nimages=5 seconds=" in text
+        assert "\nimages=5 deployed=5 seconds=" in text
 
 
 @pytest.mark.parametrize(
@@ -163,7 +185,7 @@ def test_bad_files_are_named(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--images",), ("--images", "0"), ("--images", "x"), ("--batch", "-1"), ("--what", "1"),
+    [("--images",), ("--images", "0"), ("--images", "x"), ("--batch", "-1"), ("--what", "1"), ("--skip", "6"),
      ("nowhere",), ("data", "--output", "/nonexistent/x")],
 )  # fmt: skip
 def test_bad_arguments_end_with_2(tmp_path: Path, build: Path, arguments: tuple[str, ...]) -> None:
@@ -185,7 +207,7 @@ result program=deployed tensor=1 mismatches=0 of=24
 iterations program=deployed op=0 count=8
 iterations program=deployed op=1 count=40
 iterations program=deployed op=2 count=20
-images=6 seconds=0.500000 storage=native
+images=6 deployed=6 seconds=0.500000 storage=native
 """
 
 
@@ -217,13 +239,14 @@ def test_a_missing_or_doubled_line_is_an_error(tmp_path: Path, line: int) -> Non
     [
         ("of=216", "of=215"),
         ("images=6", "images=5"),
+        ("deployed=6", "deployed=5"),
         ("storage=native", "storage=ap_int"),
         ("mismatches=0 of=216", "mismatches=1 of=216"),
         ("tensor=0", "tensor=7"),
         ("op=2 count=12", "op=9 count=12"),
         ("images=6", "rmsmp simulation error: stream 'w' left with 1 unread elements\nimages=6"),
         ("result program=trace tensor=0", "Result program=trace tensor=0"),
-        ("images=6 seconds=0.5", "images=6 seconds=nan"),
+        ("seconds=0.5", "seconds=nan"),
     ],
 )
 def test_contradictions_are_errors(tmp_path: Path, old: str, new: str) -> None:

@@ -36,6 +36,7 @@ def assert_exact(result: CsimResult, design: PackedDesign) -> None:
     assert [t.name for t in result.tensors] == [o.tensor for o in design.program(TRACE).outputs]
     for operation in (*result.iterations, *result.trace_iterations):
         assert operation.simulated == operation.predicted, operation.tensor
+    assert result.iterations_as_predicted
 
 
 def test_every_operation_in_both_storages(tmp_path: Path, build: Path) -> None:

@@ -136,7 +136,9 @@ def test_32_bit_addresses_are_asked_for_in_both_dialects(tmp_path: Path) -> None
     """A part with a 32-bit address space gets no 64-bit address registers."""
     settings = ProjectSettings("t", "xc7z020clg400-1", 10.0, m_axi_addr64=False)
     root = make_project(tmp_path, settings)
-    assert "config_interface" not in [c[0] for c in run_step(root, "csynth", "vivado_hls-2020.1").calls]
+    assert "config_interface" not in [
+        c[0] for c in run_step(root, "csynth", "vivado_hls-2020.1").calls
+    ]
     new = run_step(root, "csynth", "vitis_hls-2022.2")
     assert "-m_axi_addr64=false" in new.call("config_interface")
 
