@@ -1,40 +1,54 @@
 # Everything happens in .venv inside the checkout. `make demo` and `make test` set it up.
 PYTHON ?= python3
-# A CPU build is enough here. Any torch >= 2.6 works: make setup TORCH="torch"
+# The PyTorch that everything here was run with; any from 2.6 on works: make setup TORCH=torch
 TORCH ?= torch==2.13.0
-VENV := .venv
+VENV ?= .venv
+JOBS ?= 2
+DEMO ?= demo
 BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
 STAMP := $(VENV)/.setup-done
-DEMO := demo
+# One thread each: the test processes share the cores already, and the demo's tensors are so
+# small that a second thread only waits (on a busy machine, for very long).
+export OMP_NUM_THREADS ?= 1
+PYTEST := $(BIN)/python -m pytest
 
-.PHONY: setup demo test test-all check lint format types cpp-test bench golden clean help
+.PHONY: help setup demo test test-all check lint format types cpp-test golden bench picture clean
 
 help:
-	@echo "make demo      train the digits network, build it for the ZCU102, report"
-	@echo "make test      the default tests;  make test-all: every test"
-	@echo "make check     lint, types and tests: what CI runs"
-	@echo "make bench     the benchmarks;  make clean: remove .venv and $(DEMO)"
+	@echo "make demo      train the digits network, build it for the ZCU102, say where the report is"
+	@echo "make test      the default tests, a few minutes"
+	@echo "make test-all  every test"
+	@echo "make check     lint, types and every test: what CI runs"
+	@echo "make bench     measure; the figures go to benchmarks/results and docs/benchmarks.md"
+	@echo "make clean     remove $(VENV), $(DEMO) and dist"
 
 setup: $(STAMP)
 
 $(STAMP): pyproject.toml .ci/system-packages
-	@bash .ci/system-packages
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "setting up $(VENV): PyTorch is the large part"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "$(TORCH)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e ".[demo,test,dev]"
+	@PYTHON="$(PYTHON)" bash .ci/system-packages
+	@$(PIP) --version >/dev/null 2>&1 || { echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
+	@echo "installing into $(VENV); PyTorch is the large part"
+	$(PIP) install "$(TORCH)"
+	$(PIP) install -e ".[demo,test,dev]"
 	@touch $@
 
-demo: setup
-	@mkdir -p $(DEMO)
-	$(BIN)/python examples/digits.py --output $(DEMO)/model.pt
+demo: $(DEMO)/model.pt
 	$(BIN)/rmsmp-hls build $(DEMO)/model.pt --board zcu102 -o $(DEMO)/build
+	@echo
+	@echo "The report:       $(abspath $(DEMO)/build/report.html)"
+	@echo "The HLS project:  $(abspath $(DEMO)/build/hls)"
+	@echo "Train again:      rm $(DEMO)/model.pt && make demo"
+
+$(DEMO)/model.pt: examples/digits.py | $(STAMP)
+	@mkdir -p $(DEMO)
+	$(BIN)/python examples/digits.py --output $@
 
 test: setup
-	$(BIN)/python -m pytest -n 2 -q -m "not slow"
+	$(PYTEST) -n $(JOBS) -q -m "not slow"
 
 test-all: setup
-	$(BIN)/python -m pytest -n 2 -q
+	$(PYTEST) -n $(JOBS) -q
 
 check: setup lint types test-all
 
@@ -50,14 +64,21 @@ format: setup
 	$(BIN)/ruff format .
 
 cpp-test: setup
-	$(BIN)/python -m pytest -q tests/hls_cpp
+	$(PYTEST) -n $(JOBS) -q tests/hls_cpp tests/toolchain
 
 golden: setup
-	GOLDEN_UPDATE=1 $(BIN)/python -m pytest -q
+	GOLDEN_UPDATE=1 $(PYTEST) -q
 
-bench: setup
-	$(BIN)/python benchmarks/build_stages.py
-	$(BIN)/python benchmarks/csim_speed.py
+bench: $(DEMO)/model.pt
+	$(BIN)/python benchmarks/build_stages.py --model $(DEMO)/model.pt
+	$(BIN)/python benchmarks/csim_speed.py --model $(DEMO)/model.pt
+	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/tables.py
+
+# The picture in README.md: the upper part of the demo's report, to the end of the row formats.
+picture: demo
+	chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=1120,1978 \
+	  --screenshot=docs/report.png "file://$(abspath $(DEMO)/build/report.html)"
 
 clean:
 	rm -rf $(VENV) $(DEMO) dist

@@ -10,6 +10,7 @@ images (a fifth, the same share of every class) go into the file as validation d
 from __future__ import annotations
 
 import argparse
+import sys
 import time
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from sklearn.model_selection import train_test_split
 from torch import Tensor, nn
 
 import rmsmp_hls.train as rt
+from rmsmp_hls.errors import RmsmpError
 
 Data = tuple[Tensor, Tensor]
 
@@ -131,9 +133,12 @@ def main() -> None:
     options = parse_options()
     console = Console()
     started = time.monotonic()
+    torch.set_num_threads(1)  # such small layers gain nothing by more, and lose on a busy machine
     torch.manual_seed(options.seed)
     training, test = load_data()
     net = DigitsNet()
+    # Shares its parameters with `net`, which trains as a float network first.
+    model = rt.prepare(net, training[0][:1], codebook=options.codebook, ratio=options.ratio)
     columns = (
         TextColumn("{task.description:<28}"),
         BarColumn(),
@@ -145,7 +150,6 @@ def main() -> None:
         train(net, training, options.epochs, adam, options.seed, progress, "Float training")
         float_accuracy = accuracy(net, test)
 
-        model = rt.prepare(net, training[0][:1], codebook=options.codebook, ratio=options.ratio)
         rt.calibrate(model, training[0].split(256))
         batch = (training[0][:128], training[1][:128])
         task = progress.add_task("Row assignment (Hessian)", total=1, note="")
@@ -177,13 +181,21 @@ def parse_options() -> argparse.Namespace:
     """Return the command line's options."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("model.pt"), help="checkpoint to write")
-    parser.add_argument("--epochs", type=int, default=20, help="epochs of float training")
-    parser.add_argument("--qat-epochs", type=int, default=12, help="epochs with quantizers")
+    parser.add_argument("--epochs", type=int, default=30, help="epochs of float training")
+    parser.add_argument("--qat-epochs", type=int, default=30, help="epochs with quantizers")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and shifts")
     parser.add_argument("--codebook", default="SP2-4", help="SP2-4, PoT-4 or APoT-4")
     parser.add_argument("--ratio", default="65:30:5", help="shift-add : Fixed-4 : Fixed-8")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.epochs < 1 or options.qat_epochs < 1:
+        parser.error("--epochs and --qat-epochs must be at least 1")
+    if not options.output.resolve().parent.is_dir():
+        parser.error(f"the folder of {options.output} does not exist")
+    return options
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except RmsmpError as error:
+        sys.exit(f"error: {error}")

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import rmsmp_hls
 from rmsmp_hls.config import BuildOptions
+from rmsmp_hls.config.values import did_you_mean
 from rmsmp_hls.errors import ArtefactError, ConfigError
 from rmsmp_hls.resources import ASSETS, asset_dir
 from rmsmp_hls.stages.dump import dump_text
@@ -29,6 +30,7 @@ from rmsmp_hls.stages.report import REPORT, load_report
 from rmsmp_hls.stages.schedule import SCHEDULE
 from rmsmp_hls.stages.simulate import SIMULATE
 from rmsmp_hls.stages.stage import ProgressSink, Stage, StageContext
+from rmsmp_hls.stages.target import target_board
 from rmsmp_hls.store import BuildFolder, Record, digest_file, digest_json
 
 if TYPE_CHECKING:
@@ -60,8 +62,12 @@ def build(options: BuildOptions, progress: ProgressSink) -> BuildOutcome:
     """
     if options.start is not None and options.start not in STAGES:
         raise ConfigError(
-            f"unknown stage {options.start!r}", where="--from", fix=f"known: {', '.join(STAGES)}"
+            f"unknown stage {options.start[:60]!r}",
+            where="--from",
+            fix=did_you_mean(options.start, STAGES),
         )
+    if options.start is None or STAGES.index(options.start) <= STAGES.index(GENERATE.name):
+        target_board(options)  # refuses an unknown board before anything is written
     folder = BuildFolder(options.out)
     with folder.locked():
         ran = _walk(options, folder, progress)
@@ -89,6 +95,8 @@ def _walk(options: BuildOptions, folder: BuildFolder, progress: ProgressSink) ->
             progress.stage(stage.name, "cached", known.seconds, "")
         else:
             context = StageContext(options, folder, _FOLDERS, dict(records), progress)
+            if forced:
+                folder.forget(stage.name)  # should it fail, its old result is not current
             records[stage.name] = _run(stage, key, context)
             ran.append(stage.name)
         if options.dump_ir:
@@ -98,7 +106,6 @@ def _walk(options: BuildOptions, folder: BuildFolder, progress: ProgressSink) ->
 
 def _run(stage: Stage, key: str, context: StageContext) -> Record:
     context.progress.stage(stage.name, "run", None, "")
-    context.folder.forget(stage.name)
     start = time.perf_counter()
     result = stage.run(context)
     seconds = time.perf_counter() - start
@@ -116,7 +123,7 @@ def _key(stage: Stage, options: BuildOptions, records: dict[str, Record]) -> str
             "program": program_digest(),
             "stage": stage.name,
             "options": values,
-            "external": [_external(path) for path in stage.external(options)],
+            "external": [[path.name, _external(path)] for path in stage.external(options)],
             "earlier": {name: record.digest for name, record in records.items()},
         }
     )
@@ -124,7 +131,7 @@ def _key(stage: Stage, options: BuildOptions, records: dict[str, Record]) -> str
 
 def _external(path: Path) -> str:
     try:
-        return digest_file(path)
+        return digest_file(path) if path.is_file() else "not a file"
     except OSError:
         return "unreadable"  # the stage itself says what is wrong with it
 

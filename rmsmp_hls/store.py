@@ -1,8 +1,8 @@
 """The build folder: what each stage left, whether it is whole, and whether it is still true.
 
-A stage owns one sub-folder. Its record, `.rmsmp-hls/STAGE.json`, is removed before the stage
-writes and written last, after every file is whole on the disk; so a record always tells the
-truth, whenever the program was killed.
+A stage owns one sub-folder. Its record, `.rmsmp-hls/STAGE.json`, is removed before the stage's
+files are written and written last, after every file is whole on the disk; so a record always
+tells the truth, whenever the program was killed. A stage that fails leaves all as it was.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ class BuildFolder:
             return Record(
                 str(data["key"]), dict(data["files"]), dict(data["facts"]), float(data["seconds"])
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return None
 
     def whole(self, stage: str, folder: str) -> Record | None:
@@ -140,12 +140,13 @@ class BuildFolder:
         facts: Mapping[str, Any],
         seconds: float,
     ) -> Record:
-        """Write the stage's files, then its record.
+        """Remove the stage's old record, write its files, then its new record.
 
         Raises:
-            CodegenError: the disk is full or read-only; the record is not written.
+            CodegenError, ArtefactError: the disk is full or read-only; there is no record then.
         """
         plan = FilePlan.of(dict(files))
+        self.forget(stage)
         write_plan(plan, self.root / folder)
         digests = {path: hashlib.sha256(data).hexdigest() for path, data in files.items()}
         record = Record(key, digests, dict(facts), seconds)

@@ -15,9 +15,9 @@
 /// C simulation checks 2 and 4.
 #pragma once
 
-#include "dot.hpp"
 #include "drain.hpp"
 #include "fetch.hpp"
+#include "partial_sums.hpp"
 #include "walks.hpp"
 
 namespace rmsmp {
@@ -29,17 +29,15 @@ void Matmul(const MatmulOp<U>& op, typename U::WeightStream& weights,
             typename U::Memory& memory) {
 #pragma HLS INLINE off
   static_assert(kDistance <= U::kMinStep, "the dependence distance is larger than min_step");
-  typedef typename U::Acc Acc;
   typedef typename U::Coord Coord;
   typedef typename U::Count Count;
   typedef Registers<U> R;
-  static constexpr int kLanes = U::kRows * U::kPixels;          // partial sums of one group
-  static constexpr int kDrained = U::kDrainRows * U::kPixels;   // of them leave per cycle
+  typedef PartialSums<U> S;
 
   // Partial sums: one wide word per group, so that a half is one memory with two ports.
   // Static only because C simulation has a small stack; nothing survives an operation.
-  static Acc psum0[U::kGroups][kLanes];
-  static Acc psum1[U::kGroups][kLanes];
+  static typename S::Half psum0;
+  static typename S::Half psum1;
 #pragma HLS ARRAY_RESHAPE variable = psum0 complete dim = 2
 #pragma HLS ARRAY_RESHAPE variable = psum1 complete dim = 2
   RMSMP_BRAM_S2P(psum0)
@@ -50,34 +48,39 @@ void Matmul(const MatmulOp<U>& op, typename U::WeightStream& weights,
 #pragma HLS ARRAY_PARTITION variable = row_params complete dim = 3
   RMSMP_LUTRAM_S2P(row_params)
 
-  typename R::Shadow shadow;
+  // Weight registers. Static so that simulation starts from defined values; the prologue of
+  // block 0 fills them before anything is computed.
+  static typename R::Shadow shadow;
 #pragma HLS ARRAY_PARTITION variable = shadow complete dim = 0
-  typename R::Shift1 shift1;
+  static typename R::Shift1 shift1;
 #pragma HLS ARRAY_PARTITION variable = shift1 complete dim = 0
-  typename R::Shift2 shift2;
+  static typename R::Shift2 shift2;
 #pragma HLS ARRAY_PARTITION variable = shift2 complete dim = 0
-  typename R::Mask used1;
+  static typename R::Mask used1;
 #pragma HLS ARRAY_PARTITION variable = used1 complete dim = 0
-  typename R::Mask used2;
+  static typename R::Mask used2;
 #pragma HLS ARRAY_PARTITION variable = used2 complete dim = 0
-  typename R::Mask sign;
+  static typename R::Mask sign;
 #pragma HLS ARRAY_PARTITION variable = sign complete dim = 0
-  typename R::Carry carry;
+  static typename R::Carry carry;
 #pragma HLS ARRAY_PARTITION variable = carry complete dim = 0
-  typename R::Fixed fixed;
+  static typename R::Fixed fixed;
 #pragma HLS ARRAY_PARTITION variable = fixed complete dim = 0
   typename R::Pixels pixels;
 #pragma HLS ARRAY_PARTITION variable = pixels complete dim = 0
   typename R::Dots dots;
 #pragma HLS ARRAY_PARTITION variable = dots complete
-  Acc word0[kLanes];
+  typename S::Word word0;
 #pragma HLS ARRAY_PARTITION variable = word0 complete
-  Acc word1[kLanes];
+  typename S::Word word1;
 #pragma HLS ARRAY_PARTITION variable = word1 complete
-  Acc sums[kLanes];
+  typename S::Word before;  // of the group that computes
+#pragma HLS ARRAY_PARTITION variable = before complete
+  typename S::Word finished;  // of the group that drains
+#pragma HLS ARRAY_PARTITION variable = finished complete
+  typename S::Word sums;
 #pragma HLS ARRAY_PARTITION variable = sums complete
-  // Drain holding register: rows still to leave, the next ones in front.
-  Acc hold[kLanes];
+  static typename S::Word hold;
 #pragma HLS ARRAY_PARTITION variable = hold complete
 
   // Column of pixel lane p within a group, in the source image.
@@ -165,39 +168,16 @@ Block:
       const int read1 = half ? compute_group : drain_group;
       RMSMP_SIM(if (active && !first_step) (half ? distance1 : distance0).Read(compute_group, t));
       if (kSynthesis || active || refill) {
-      ReadSums:
-        for (int m = 0; m < kLanes; ++m) {
-#pragma HLS UNROLL
-          word0[m] = psum0[read0][m];
-          word1[m] = psum1[read1][m];
-        }
+        ReadGroup<U>(psum0, read0, word0);
+        ReadGroup<U>(psum1, read1, word1);
       }
       if (kSynthesis || active) {
-      Accumulate:
-        for (int m = 0; m < kLanes; ++m) {
-#pragma HLS UNROLL
-          const Acc before = half ? word1[m] : word0[m];
-          const Acc dot = static_cast<Acc>(dots[m]);
-          sums[m] = static_cast<Acc>((first_step ? static_cast<Acc>(0) : before) +
-                                     (step.high_plane ? static_cast<Acc>(dot << 4) : dot));
-        }
+        SelectWord<U>(half, word0, word1, before);
+        Accumulate<U>(before, dots, first_step, step.high_plane, sums);
       }
-      if (active && !half) {
-        RMSMP_SIM(distance0.Write(compute_group, t));
-      WriteSums0:
-        for (int m = 0; m < kLanes; ++m) {
-#pragma HLS UNROLL
-          psum0[compute_group][m] = sums[m];
-        }
-      }
-      if (active && half) {
-        RMSMP_SIM(distance1.Write(compute_group, t));
-      WriteSums1:
-        for (int m = 0; m < kLanes; ++m) {
-#pragma HLS UNROLL
-          psum1[compute_group][m] = sums[m];
-        }
-      }
+      if (active && !half) WriteGroup<U>(psum0, compute_group, sums);
+      if (active && half) WriteGroup<U>(psum1, compute_group, sums);
+      RMSMP_SIM(if (active) (half ? distance1 : distance0).Write(compute_group, t));
 
       // 2. Weights of the next step, active at this step's end.
       if (loading) StoreShadow<U>(weights.read(), in_step, shadow);
@@ -213,21 +193,10 @@ Block:
 
       // 4. Drain of the block before: TQ rows leave the front of the holding register.
       if (kSynthesis || draining) {
-        Acc current[kLanes];
-#pragma HLS ARRAY_PARTITION variable = current complete
-      Refill:
-        for (int m = 0; m < kLanes; ++m) {
-#pragma HLS UNROLL
-          const Acc drained = half ? word0[m] : word1[m];
-          current[m] = refill ? drained : hold[m];
-        }
-        Acc front[kDrained];
+        typename S::Front front;
 #pragma HLS ARRAY_PARTITION variable = front complete
-      Front:
-        for (int m = 0; m < kDrained; ++m) {
-#pragma HLS UNROLL
-          front[m] = current[m];
-        }
+        SelectWord<U>(!half, word0, word1, finished);
+        HoldRows<U>(finished, refill, drain.RepeatEnds(op), hold, front);
         RowParams<U> rows[U::kDrainRows];
 #pragma HLS ARRAY_PARTITION variable = rows complete
       RowParameters:
@@ -241,13 +210,6 @@ Block:
         place.repeat = static_cast<typename U::Dim>(drain.repeat);
         place.active = draining;
         DrainCycle<U>(op, place, front, rows, memory, output, argmax);
-        const bool moves = drain.RepeatEnds(op);
-      Hold:
-        for (int m = 0; m < kLanes; ++m) {
-#pragma HLS UNROLL
-          hold[m] = moves && m + kDrained < kLanes ? current[m + kDrained < kLanes ? m + kDrained : m]
-                                                   : current[m];
-        }
         if (draining) drain.Next(op, source_step);
       }
 

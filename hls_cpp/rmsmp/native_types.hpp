@@ -55,6 +55,12 @@ struct NativeWord<32> {
   typedef uint32_t Type;
 };
 
+/// Replace bits low .. low + width - 1 of one limb.
+inline void SetLimb(uint32_t& limb, int low, int width, uint32_t value) {
+  const uint32_t mask = (~uint32_t(0) >> (32 - width)) << low;
+  limb = (limb & ~mask) | (value << low);
+}
+
 }  // namespace detail
 
 struct NativeTypes {
@@ -106,12 +112,11 @@ struct NativeTypes {
   /// Replace bits low .. low + kWidth - 1; the field must not cross a 32-bit boundary.
   template <int kWidth, int kBits>
   static void SetBits(detail::NativeLimbs<kBits>& word, int low, Uint<kWidth> value) {
-    SetBits<kWidth>(word.limb[low >> 5], low & 31, value);
+    detail::SetLimb(word.limb[low >> 5], low & 31, kWidth, static_cast<uint32_t>(value));
   }
   template <int kWidth>
   static void SetBits(uint32_t& word, int low, Uint<kWidth> value) {
-    const uint32_t mask = (~uint32_t(0) >> (32 - kWidth)) << low;
-    word = (word & ~mask) | (static_cast<uint32_t>(value) << low);
+    detail::SetLimb(word, low, kWidth, static_cast<uint32_t>(value));
   }
 };
 

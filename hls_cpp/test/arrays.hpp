@@ -51,16 +51,16 @@ struct ApotE2 : Apot, Dsp48e2, Depths {
   enum { kActivationDepth = 3000, kWeightWordBits = 512, kAccBits = 27, kMinStep = 16 };
 };
 
-/// Only shift-add lanes; drain of all rows at once; four channels.
+/// Only shift-add lanes, more of them than min_step; four channels; drain of three rows.
 struct LutOnly : Sp2, Dsp48e2, Depths {
-  enum { kShiftAddLanes = 3, kFixed4Lanes = 0, kFixed8Lanes = 0, kChannels = 4, kPixels = 4 };
+  enum { kShiftAddLanes = 12, kFixed4Lanes = 0, kFixed8Lanes = 0, kChannels = 4, kPixels = 4 };
   enum { kBanks = 4, kDrainRows = 3, kVectorLanes = 4, kTileGroups = 7 };
   enum { kActivationDepth = 4096, kWeightWordBits = 32, kAccBits = 18, kMinStep = 8 };
 };
 
-/// Only fixed lanes.
+/// Only fixed lanes; groups of six pixels, which divide no line of eight.
 struct DspOnly : Sp2, Dsp48e1, Depths {
-  enum { kShiftAddLanes = 0, kFixed4Lanes = 2, kFixed8Lanes = 0, kChannels = 8, kPixels = 2 };
+  enum { kShiftAddLanes = 0, kFixed4Lanes = 2, kFixed8Lanes = 0, kChannels = 8, kPixels = 6 };
   enum { kBanks = 8, kDrainRows = 2, kVectorLanes = 8, kTileGroups = 20 };
   enum { kActivationDepth = 2048, kWeightWordBits = 128, kAccBits = 20, kMinStep = 9 };
 };

@@ -9,59 +9,9 @@
 
 #include "arrays.hpp"
 #include "check.hpp"
+#include "records.hpp"
 
 namespace network {
-
-typedef long long Int;
-
-struct Tensor {
-  int channels, height, width, planes;
-  bool is_signed;
-  int base, line_stride, pixel_stride;
-  std::vector<int> codes;
-
-  int& At(int c, int y, int x) { return codes[(c * height + y) * width + x]; }
-  int Padded(int c, int y, int x) const {
-    const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-    return inside ? codes[(c * height + y) * width + x] : 0;
-  }
-  bool Inside(int y, int x) const { return y >= 0 && y < height && x >= 0 && x < width; }
-};
-
-/// How a kernel walks an image; pad_y and pad_x on both sides.
-struct Window {
-  int kernel_y, kernel_x, stride_y, stride_x, pad_y, pad_x, dilation_y, dilation_x;
-  int OutY(int height) const {
-    return (height + 2 * pad_y - dilation_y * (kernel_y - 1) - 1) / stride_y + 1;
-  }
-  int OutX(int width) const {
-    return (width + 2 * pad_x - dilation_x * (kernel_x - 1) - 1) / stride_x + 1;
-  }
-};
-
-inline Window Square(int kernel, int stride, int pad) {
-  const Window window = {kernel, kernel, stride, stride, pad, pad, 1, 1};
-  return window;
-}
-
-/// Format of codes: planes 1 | 2, signed or not.
-struct Format {
-  int planes;
-  bool is_signed;
-  int Low() const { return is_signed ? (planes == 1 ? -7 : -127) : 0; }
-  int High() const { return is_signed ? (planes == 1 ? 7 : 127) : (planes == 1 ? 15 : 255); }
-};
-
-constexpr int CeilBytes(int bits, int word_bits) {
-  return (bits + word_bits - 1) / word_bits * (word_bits / 8);
-}
-inline int CeilDiv(int a, int b) { return (a + b - 1) / b; }
-inline Int FloorShift(Int value, int shift) {
-  const Int divisor = Int(1) << shift;
-  return value / divisor - (value % divisor < 0 ? 1 : 0);
-}
-inline Int Clamp(Int value, Int low, Int high) { return std::min(std::max(value, low), high); }
-inline int Gcd(int a, int b) { return b == 0 ? a : Gcd(b, a % b); }
 
 /// A network under construction: the program as it grows, and what it must answer.
 template <typename Config>
@@ -163,7 +113,7 @@ class Network {
                       int(Config::kAccBits));
           std::exit(2);
         }
-        PushParams(multiplier, bias, correction, channel);
+        PushParams(params, kTn, multiplier, bias, correction, channel);
         if (channel < 0) continue;
         for (int y = 0; y < t.height; ++y) {
           for (int x = 0; x < t.width; ++x) {
@@ -296,14 +246,6 @@ class Network {
     return t;
   }
 
-  static uint32_t Word(const Tensor& t, int c, int y, int x) {
-    uint32_t word = 0;
-    for (int i = 0; i < 4 && c + i < t.channels; ++i) {
-      word |= (static_cast<uint32_t>(t.Padded(c + i, y, x)) & 255u) << (8 * i);
-    }
-    return word;
-  }
-
   std::vector<uint32_t>& Op(uint32_t opcode, uint32_t flags, const Tensor& source, int blocks) {
     ops.push_back(std::vector<uint32_t>(40, 0));
     std::vector<uint32_t>& op = ops.back();
@@ -319,17 +261,6 @@ class Network {
     const int chunks = CeilDiv(t.channels, 4);
     iterations.push_back(static_cast<uint64_t>(t.height) * t.width * chunks * t.planes);
     Op(opcode, t.is_signed ? 1 : 0, t, chunks);
-  }
-
-  static void PutWindow(std::vector<uint32_t>& op, const Window& w) {
-    const int fields[] = {w.kernel_y, w.kernel_x, w.stride_y, w.stride_x,
-                          w.pad_y, w.pad_x, w.dilation_y, w.dilation_x};
-    for (int i = 0; i < 8; ++i) op[9 + i] = static_cast<uint32_t>(fields[i]);
-  }
-
-  static void PutDestination(std::vector<uint32_t>& op, const Tensor& t) {
-    const int fields[] = {t.base, t.height, t.width, t.planes, t.line_stride, t.pixel_stride};
-    for (int i = 0; i < 6; ++i) op[17 + i] = static_cast<uint32_t>(fields[i]);
   }
 
   void PushVector(const Tensor& a, const Tensor& b, const Tensor& t, const Window& window,
@@ -358,13 +289,6 @@ class Network {
                          1);
   }
 
-  static void PushSegment(std::vector<uint32_t>& segments, std::size_t first, std::size_t end,
-                          int word_bytes, int repeats) {
-    segments.push_back(static_cast<uint32_t>(first / word_bytes));
-    segments.push_back(static_cast<uint32_t>((end - first) / word_bytes));
-    segments.push_back(static_cast<uint32_t>(repeats));
-  }
-
   /// Channel of every lane of every row tile, -1 for none: neighbours that leave in one
   /// cycle are consecutive channels, hence in distinct positions; everything else shuffled.
   std::vector<int> PlaceRows(int channels, int row_tiles) {
@@ -382,10 +306,6 @@ class Network {
       }
     }
     return lanes;
-  }
-
-  static void PutNibble(uint8_t* tile, int nibble, int value) {
-    tile[nibble / 2] = static_cast<uint8_t>(tile[nibble / 2] | ((value & 15) << (4 * (nibble & 1))));
   }
 
   /// Weights [c][ky][kx] of one row, also written to the lane's place in all weight tiles.
@@ -433,40 +353,6 @@ class Network {
            Term(Config::kTerm2Used, Config::kTerm2Shifts, index);
   }
   static int Magnitudes() { return Config::kTerm1Used >= 128 ? 8 : 7; }
-
-  static Int Dot(const Tensor& source, const Window& window, const std::vector<int>& row, int y,
-                 int x) {
-    Int sum = 0;
-    std::size_t at = 0;
-    for (int c = 0; c < source.channels; ++c) {
-      for (int ky = 0; ky < window.kernel_y; ++ky) {
-        for (int kx = 0; kx < window.kernel_x; ++kx) {
-          const int iy = y * window.stride_y - window.pad_y + ky * window.dilation_y;
-          const int ix = x * window.stride_x - window.pad_x + kx * window.dilation_x;
-          sum += Int(row[at++]) * source.Padded(c, iy, ix);
-        }
-      }
-    }
-    return sum;
-  }
-
-  void PushParams(Int multiplier, Int bias, Int correction, int channel) {
-    const bool valid = channel >= 0;
-    std::vector<uint8_t> word(16, 0);
-    const Int values[] = {multiplier, bias, correction, valid ? channel % kTn : 0,
-                          valid ? channel / kTn : 0, valid ? 1 : 0};
-    const int lows[] = {0, 18, 66, 98, 106, 122};
-    const int widths[] = {18, 48, 32, 8, 16, 1};
-    for (int field = 0; field < 6; ++field) {
-      for (int i = 0; i < widths[field]; ++i) {
-        const int bit = lows[field] + i;
-        if ((values[field] >> i) & 1) {
-          word[bit / 8] = static_cast<uint8_t>(word[bit / 8] | (1 << (bit % 8)));
-        }
-      }
-    }
-    params.insert(params.end(), word.begin(), word.end());
-  }
 
   static uint64_t MatmulCycles(int steps, int groups, int tile_groups, int pixel_tiles,
                                int row_tiles, int repeat) {

@@ -87,8 +87,21 @@ void Tiles(uint64_t seed) {
   Run(net, 1);
 }
 
+/// One step, one group: parameters decide a block's length; a line as wide as the banks.
+template <typename Config>
+void Small(uint64_t seed) {
+  const Format u4 = {1, false};
+  Network<Config> net(seed);
+  const Tensor x = net.Input(2, 1, 1, u4);
+  net.Store(net.Matmul(x, 2 * Network<Config>::kRows, Square(1, 1, 0), u4, false, false));
+  const Tensor y = net.Input(3, 3, Config::kBanks, u4);
+  net.Store(net.Matmul(y, 5, Square(3, 1, 1), u4, false, false));
+  Run(net, 1);
+}
+
 template <typename Config>
 void All(uint64_t seed) {
+  Small<Config>(seed);
   Residual<Config>(seed);
   Shapes<Config>(seed + 1);
   Shapes<Config>(seed + 2);

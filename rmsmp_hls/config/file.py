@@ -36,7 +36,6 @@ _SCALARS: dict[str, Callable[[str, str], Any]] = {
     "out": _text,
     "ratio": lambda text, _where: parse_ratio(text),
     "codebook": _text,
-    "activation_bits": parse_whole,
     "clock_mhz": parse_real,
     "data": _text,
     "images": parse_whole,

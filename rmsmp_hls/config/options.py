@@ -23,6 +23,7 @@ from rmsmp_hls.config.values import (
 )
 from rmsmp_hls.errors import ConfigError
 
+_MAY_BE_ZERO = ("shift_add_lanes", "fixed4_lanes", "fixed8_lanes")
 _C_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -38,7 +39,6 @@ class BuildOptions:
         ratio: shift-add : fixed-4 : fixed-8, any three weights with a positive sum; None keeps
             the checkpoint's row formats.
         codebook: name of the shift-add codebook; None keeps the checkpoint's.
-        activation_bits: 2..8; None keeps the checkpoint's.
         clock_mhz: None takes the board's default.
         data: `.npz` with `inputs` [N, C, H, W] and optional `labels` [N].
         images: use the first so many images only.
@@ -60,7 +60,6 @@ class BuildOptions:
     out: Path = Path("build")
     ratio: Ratio | None = None
     codebook: str | None = None
-    activation_bits: int | None = None
     clock_mhz: float | None = None
     data: Path | None = None
     images: int | None = None
@@ -96,9 +95,7 @@ def _findings(options: BuildOptions) -> Iterator[ConfigError]:
             where="codebook",
             fix=did_you_mean(book, SHIFT_ADD_CODEBOOKS),
         )
-    bits, clock, images = options.activation_bits, options.clock_mhz, options.images
-    if bits is not None and not 2 <= bits <= 8:
-        yield ConfigError(f"activation bits must be 2..8, not {bits}", where="activation_bits")
+    clock, images = options.clock_mhz, options.images
     if clock is not None and not (math.isfinite(clock) and 1 <= clock <= 1000):
         yield ConfigError(f"the clock must be 1..1000 MHz, not {clock:g}", where="clock_mhz")
     if images is not None and images < 1:
@@ -127,8 +124,9 @@ def _findings(options: BuildOptions) -> Iterator[ConfigError]:
             yield ConfigError(
                 f"unknown array field {key!r}", where="array", fix=did_you_mean(key, ARRAY_KEYS)
             )
-        elif value < 0:
-            yield ConfigError(f"must not be negative, not {value}", where=f"array {key}")
+        elif value < (0 if key in _MAY_BE_ZERO else 1):
+            kind = "negative" if key in _MAY_BE_ZERO else "below 1"
+            yield ConfigError(f"must not be {kind}, not {value}", where=f"array {key}")
 
 
 @dataclass(frozen=True, slots=True)

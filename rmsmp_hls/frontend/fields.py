@@ -18,6 +18,7 @@ from rmsmp_hls.ir.serialize import ops_from_json, ops_to_json
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, SHIFT_ADD_NAMES
 from rmsmp_hls.quant.params import QuantParams, RowParams
+from rmsmp_hls.quant.params_json import params_to_json
 from rmsmp_hls.quant.rows import check_ratio
 
 _SAVE_AGAIN = "save the model again with rmsmp_hls.train.save"
@@ -29,22 +30,10 @@ def graph_to_text(graph: FloatGraph) -> str:
 
 
 def params_to_text(params: QuantParams) -> str:
-    """Return everything of `params` but the row scales as JSON."""
-    return json.dumps(
-        {
-            "activations": {
-                name: {"bits": f.bits, "signed": f.signed, "scale": f.scale}
-                for name, f in params.activations.items()
-            },
-            "rows": {name: list(rows.formats) for name, rows in params.rows.items()},
-            "ratio": list(params.ratio),
-            "codebook": params.codebook,
-            "activation_bits": params.activation_bits,
-            "residual_bits": params.residual_bits,
-            "input_bits": params.input_bits,
-        },
-        allow_nan=False,
-    )
+    """Return everything of `params` but the row scales (those are tensors) as JSON."""
+    content = params_to_json(params)
+    content["rows"] = {name: rows["formats"] for name, rows in content["rows"].items()}
+    return json.dumps(content, allow_nan=False)
 
 
 class FieldReader:

@@ -199,6 +199,9 @@ class _Builder:
             )
         else:
             assert isinstance(op, Flatten)
+            if output is None:  # logits have one pixel: flat already
+                self.alias[op.name] = source
+                return
             self._emit(
                 QuantFlatten(
                     name=op.name, inputs=(source,), shape=op.shape, output=output, module=op.module

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
@@ -27,8 +28,17 @@ def reassign(
     codebook alone keeps the assignment and fits new scales to its shift-add rows. A new ratio
     assigns all rows again: sensitivity is the row's Fixed-4 weight error, then variance, as no
     data is at hand here.
+
+    Raises:
+        ConfigError: an unknown codebook, one that is not shift-add, or an impossible ratio.
     """
     book = codebook(shift_add).name if shift_add else params.codebook
+    if book not in SHIFT_ADD_NAMES:
+        raise ConfigError(
+            f"{book} is not a codebook of shift-add rows",
+            where="codebook",
+            fix=f"choose one of {', '.join(SHIFT_ADD_NAMES)}; the fixed rows come with the ratio",
+        )
     if ratio is not None:
         check_ratio(ratio)
     if ratio is None or _same(ratio, params.ratio):

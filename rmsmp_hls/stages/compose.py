@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
+import shlex
 from typing import Any
 
 import rmsmp_hls
@@ -33,7 +35,8 @@ from rmsmp_hls.report.model import (
     StageTime,
 )
 from rmsmp_hls.stages.stage import StageContext
-from rmsmp_hls.store import digest_file
+
+_UNQUANTIZED = "trained weights, not quantized"
 
 
 def compose(context: StageContext) -> Report:
@@ -41,21 +44,18 @@ def compose(context: StageContext) -> Report:
     graph = load_graph(context.path("lower", "int.json"))
     design = load_design(context.path("schedule"))
     imported, quantized = context.facts("import"), context.facts("quantize")
-    options = context.options
     layers = _layers(context, graph, design)
     macs = sum(layer.macs for layer in layers)
-    board = context.facts("schedule")["board"]
+    board, target = context.facts("schedule")["board"], context.facts("schedule")["target"]
     clock_mhz = float(context.facts("schedule")["prediction"]["clock_mhz"])
     return Report(
         version=rmsmp_hls.__version__,
         model=ModelInfo(
-            name=options.model.stem,
-            file=options.model.name,
-            sha256=digest_file(options.model) if options.model.is_file() else "",
+            **imported["model"],
             input_shape=graph.input.shape,
             parameters=imported["parameters"],
         ),
-        board=BoardInfo(None if options.part else board["name"], board["part"], clock_mhz),
+        board=BoardInfo(None if target[0] == "--part" else board["name"], board["part"], clock_mhz),
         quantization=QuantInfo(
             codebook=quantized["codebook"],
             activation_bits=context.read_json("quantize", "params.json")["activation_bits"],
@@ -141,17 +141,29 @@ def _row_counts(op: IntMatmul) -> RowCounts:
 
 def _accuracies(context: StageContext) -> tuple[Accuracy, ...]:
     images = context.facts("import")["images"]
-    found = (
-        ("float", context.facts("quantize").get("float_correct"), Origin.MEASURED),
-        (
-            "fake-quantized",
-            context.facts("quantize").get("fake_quantized_correct"),
-            Origin.MEASURED,
-        ),
-        ("integer", context.facts("lower").get("integer_correct"), Origin.MEASURED),
+    quantized, measured = context.facts("quantize"), Origin.MEASURED
+    found = [
+        (_UNQUANTIZED, quantized.get("float_correct"), measured),
+        ("fake-quantized", quantized.get("fake_quantized_correct"), measured),
+        ("integer", context.facts("lower").get("integer_correct"), measured),
         ("csim", context.facts("csim").get("csim_correct"), Origin.SIMULATED),
-    )
+    ]
+    recorded = _recorded_correct(context)
+    if recorded is not None:
+        found.insert(0, ("float", recorded, measured))
     return tuple(Accuracy(name, right, images, origin) for name, right, origin in found)
+
+
+def _recorded_correct(context: StageContext) -> int | None:
+    """Return the float network's right answers as the training noted them.
+
+    None unless the build looks at the very images that the training measured with.
+    """
+    imported = context.facts("import")
+    noted = imported["meta"].get("float_accuracy")
+    if not (imported["own_data"] and isinstance(noted, (int, float)) and math.isfinite(noted)):
+        return None
+    return round(noted * imported["images"]) if 0 <= noted <= 1 else None
 
 
 def _csim_runs(context: StageContext, macs: int) -> tuple[CsimRun, ...]:
@@ -198,10 +210,10 @@ def _agreement(context: StageContext) -> Agreement:
 
 def _commands(context: StageContext) -> tuple[Command, ...]:
     hls = context.folders["generate"]
-    options = context.options
-    target = f"--part {options.part}" if options.part else f"--board {options.board}"
+    model, target = context.facts("import")["model"], context.facts("schedule")["target"]
+    build = ["rmsmp-hls", "build", model["file"], *target]
     return (
-        Command("the whole build", f"rmsmp-hls build {options.model.name} {target}"),
+        Command("the whole build", shlex.join(build)),
         Command("C simulation by hand", f"make -C {hls} csim"),
         Command("C synthesis with Vitis HLS", f"cd {hls} && vitis_hls -f csynth.tcl"),
         Command("look at the packed design", f"rmsmp-hls inspect {context.folders['schedule']}"),
@@ -209,11 +221,17 @@ def _commands(context: StageContext) -> tuple[Command, ...]:
 
 
 def _notes(context: StageContext) -> tuple[str, ...]:
+    imported = context.facts("import")
     notes = [
-        f"Checked with {context.facts('import')['images']} {context.facts('import')['data_origin']}.",
+        f"Checked with {imported['images']} {imported['data_origin']}.",
         "No vendor tool has run: resources and speed are modelled by the formulas of "
         "docs/hardware.md and the unit costs of rmsmp_hls/hw/cost.py.",
     ]
+    if _recorded_correct(context) is not None:
+        notes.append(
+            f"The accuracy 'float' is that of the float network before it was quantized, as the "
+            f"training recorded it; {_UNQUANTIZED!r} was measured by this build."
+        )
     if context.facts("quantize")["reassigned"]:
         notes.append(
             "Rows were assigned again for the asked ratio or codebook, without training: the "

@@ -27,11 +27,13 @@ class CheckData:
         inputs: float32 [N, C, H, W] (or [N, F]).
         labels: int64 [N], or None.
         origin: words for the report.
+        own: whether this is all of the model's own validation set.
     """
 
     inputs: npt.NDArray[np.float32]
     labels: npt.NDArray[np.int64] | None
     origin: str
+    own: bool = False
 
     def arrays(self) -> dict[str, Any]:
         """Return what is saved."""
@@ -46,12 +48,15 @@ def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
         ConfigError: the file cannot be read or does not fit the network's input.
     """
     shape = checkpoint.graph.input.shape
+    own = False
     if options.data is not None:
         inputs, labels = _read(options.data)
-        origin = f"images of {options.data.name}"
+        name = options.data.name.encode("utf-8", "backslashreplace").decode("utf-8")
+        origin = f"images of {name}"
     elif checkpoint.validation is not None:
         inputs, labels = checkpoint.validation.inputs.array, checkpoint.validation.labels.array
         origin = "images saved in the model"
+        own = options.images is None or options.images >= len(inputs)
     else:
         inputs, labels = _random(checkpoint), None
         origin = "random images (no data given, so no accuracy)"
@@ -64,6 +69,7 @@ def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
         np.ascontiguousarray(inputs, dtype=np.float32),
         None if labels is None else np.asarray(labels, dtype=np.int64),
         origin,
+        own,
     )
 
 
@@ -79,7 +85,9 @@ def _read(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
             f"cannot be read: {error.strerror or error}", where=str(path), fix=fix
         ) from error
     except (ValueError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
-        raise ConfigError("is not an .npz file of plain arrays", where=str(path), fix=fix) from error
+        raise ConfigError(
+            "is not an .npz file of plain arrays", where=str(path), fix=fix
+        ) from error
 
 
 def _check(

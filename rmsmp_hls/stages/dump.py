@@ -11,7 +11,7 @@ _GRAPHS = {"import": "float", "quantize": "quant", "lower": "int"}
 
 
 def dump_text(stage: str, source: Path, target: Path) -> None:
-    """Write `target`/STAGE/NAME.txt for the graph that `stage` left in `source`, if it leaves one."""
+    """Write `target`/STAGE/NAME.txt for the graph in `source`, if the stage leaves one."""
     if stage not in _GRAPHS:
         return
     from rmsmp_hls.ir.printer import to_text

@@ -14,6 +14,7 @@ from rmsmp_hls.ir.verify import verify
 from rmsmp_hls.quant.params_json import params_to_json
 from rmsmp_hls.stages.data import load_data
 from rmsmp_hls.stages.stage import Stage, StageContext, StageResult
+from rmsmp_hls.store import digest_file
 
 
 def _run(context: StageContext) -> StageResult:
@@ -35,10 +36,20 @@ def _run(context: StageContext) -> StageResult:
         "data_origin": data.origin,
         "has_labels": data.labels is not None,
         "meta": dict(checkpoint.meta),
-        "model_file": options.model.name,
+        "own_data": data.own,
+        "model": {
+            "name": _text(options.model.stem),
+            "file": _text(options.model.name),
+            "sha256": digest_file(options.model),
+        },
         "parameters": sum(int(c.array.size) for c in checkpoint.graph.constants.values()),
     }
     return StageResult(files, facts)
+
+
+def _text(name: str) -> str:
+    """Return a file name with bytes that are no UTF-8 written out."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _external(options: BuildOptions) -> tuple[Path, ...]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from rmsmp_hls.config import BuildOptions
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import check_fits
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.serialize import load_graph
-from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.pack.files import design_files
+from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.schedule.choose import choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule
@@ -41,6 +42,13 @@ def _array(context: StageContext, graph: IntGraph, board: Board, clock_mhz: floa
     return array
 
 
+def _target(options: BuildOptions) -> list[str]:
+    """Return the words of the command line that name the target."""
+    if options.part is not None:
+        return ["--part", options.part]
+    return ["--board", str(options.board)]
+
+
 def _run(context: StageContext) -> StageResult:
     board = target_board(context.options)
     clock_mhz = target_clock_mhz(context.options, board)
@@ -57,6 +65,7 @@ def _run(context: StageContext) -> StageResult:
         ),
         "prediction": dataclasses.asdict(prediction),
         "cost": dataclasses.asdict(cost),
+        "target": _target(context.options),
         "board": {
             "name": board.name, "part": context.options.part or board.part, "lut": board.lut,
             "ff": board.ff, "dsp": board.dsp, "bram36": board.bram36, "uram": board.uram,

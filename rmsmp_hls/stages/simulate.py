@@ -35,9 +35,7 @@ def _run(context: StageContext) -> StageResult:
         raise MismatchError.gather(wrong)
     facts: dict[str, Any] = {
         "runs": [_facts(result) for result in results],
-        "iterations": [
-            [i.tensor, i.simulated, i.predicted] for i in results[0].iterations
-        ],
+        "iterations": [[i.tensor, i.simulated, i.predicted] for i in results[0].iterations],
         "compiler": find_compiler().version,
         "summary": "; ".join(
             f"{r.storage.value}: {r.mismatch_count} of {r.element_count} differ" for r in results

@@ -24,7 +24,7 @@ def target_board(options: BuildOptions) -> Board:
 def board_file(options: BuildOptions) -> tuple[Path, ...]:
     """Return the user's own board file, if the board is one."""
     path = Path(options.board or "")
-    return (path,) if options.board and path.suffix in (".yaml", ".yml") else ()
+    return (path,) if path.is_file() else ()
 
 
 def target_clock_mhz(options: BuildOptions, board: Board) -> float:

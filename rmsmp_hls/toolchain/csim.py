@@ -87,7 +87,7 @@ def csim(
     project, build = project.resolve(), build.resolve()
     layout = read_layout(design)
     images = _images(project, layout)
-    processes = len(os.sched_getaffinity(0)) if processes is None else processes
+    processes = _processors() if processes is None else processes
     programs = dict(zip(storages, compile_testbenches(project, storages, build), strict=True))
     shares = [share for storage in storages for share in _shares(storage, images, processes)]
     for share in shares:
@@ -122,6 +122,13 @@ def csim(
         _gather([part for share, part in parts if share.storage is storage], build)
         for storage in storages
     )
+
+
+def _processors() -> int:
+    """Return how many processors we may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _images(project: Path, layout: DesignLayout) -> int:

@@ -185,8 +185,8 @@ def test_bad_files_are_named(
 
 @pytest.mark.parametrize(
     "arguments",
-    [("--images",), ("--images", "0"), ("--images", "x"), ("--batch", "-1"), ("--what", "1"), ("--skip", "6"),
-     ("nowhere",), ("data", "--output", "/nonexistent/x")],
+    [("--images",), ("--images", "0"), ("--images", "x"), ("--batch", "-1"), ("--what", "1"),
+     ("--skip", "6"), ("nowhere",), ("data", "--output", "/nonexistent/x")],
 )  # fmt: skip
 def test_bad_arguments_end_with_2(tmp_path: Path, build: Path, arguments: tuple[str, ...]) -> None:
     """Nothing is guessed."""

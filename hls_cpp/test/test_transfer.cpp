@@ -1,0 +1,93 @@
+/// transfer.hpp: order and repetition of segments, images, counts; a wrong program is refused.
+#include "check.hpp"
+#include "arrays.hpp"
+#include "dies.hpp"
+#include "transfer.hpp"
+
+typedef rmsmp::Units<RmsmpConfig, rmsmp::Types> U;
+
+/// Three operations, the second and third MATMUL; segments as in docs/packed-design.md.
+static std::vector<U::Word32> Program(unsigned magic) {
+  std::vector<U::Word32> words;
+  const unsigned header[] = {magic, 1, 3, 2, 2, 5, 7, 0};
+  for (unsigned word : header) words.push_back(U::Word32(word));
+  const unsigned opcodes[] = {1, 2, 2};
+  for (unsigned op = 0; op < 3; ++op) {
+    words.push_back(U::Word32(opcodes[op]));
+    for (unsigned i = 1; i < 40; ++i) words.push_back(U::Word32(1000 * op + i));
+  }
+  const unsigned segments[] = {0, 4, 3, 4, 2, 1, 0, 1, 2, 1, 3, 1};
+  for (unsigned word : segments) words.push_back(U::Word32(word));
+  return words;
+}
+
+struct Foreign {
+  void operator()() const {
+    const std::vector<U::Word32> program = Program(12345);
+    U::Stream32 a("a"), b("b"), c("c"), d("d"), e("e");
+    rmsmp::LoadProgram<U>(program.data(), a, b, c, d, e, 1);
+  }
+};
+
+static U::WeightWord Numbered(unsigned number) {
+  U::WeightWord word;
+  for (int i = 0; i < RmsmpConfig::kWeightWordBits / 8; ++i) {
+    rmsmp::Types::SetBits<8>(word, 8 * i, static_cast<rmsmp::Types::Uint<8> >(number + 10 * i));
+  }
+  return word;
+}
+
+int main() {
+  const unsigned images = 2;
+  const std::vector<U::Word32> program = Program(0x4d534d52);
+  U::Stream32 ops("ops"), weight_segments("weight_segments"), param_segments("param_segments");
+  U::Stream32 input_words("input_words"), output_words("output_words");
+  rmsmp::LoadProgram<U>(program.data(), ops, weight_segments, param_segments, input_words,
+                        output_words, images);
+
+  std::vector<U::WeightWord> blob;
+  for (unsigned i = 0; i < 8; ++i) blob.push_back(Numbered(i));
+  U::WeightStream weights("weights");
+  rmsmp::LoadWeights<U>(blob.data(), weight_segments, weights, images);
+  const int order[] = {0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 4, 5};
+  for (unsigned image = 0; image < images; ++image) {
+    for (int number : order) {
+      const U::WeightWord word = weights.read();
+      CHECK_EQUAL(rmsmp::Types::GetBits<8>(word, 0), number);
+      CHECK_EQUAL(rmsmp::Types::GetBits<8>(word, 56), number + 70);
+    }
+  }
+
+  std::vector<U::ParamWord> rows(4);
+  for (int i = 0; i < 4; ++i) {
+    for (int b = 0; b < 16; ++b) {
+      rmsmp::Types::SetBits<8>(rows[i], 8 * b, static_cast<rmsmp::Types::Uint<8> >(16 * i + b));
+    }
+  }
+  U::ParamStream params("params");
+  rmsmp::LoadParams<U>(rows.data(), param_segments, params, images);
+  const int param_order[] = {0, 0, 1, 2, 3};
+  for (unsigned image = 0; image < images; ++image) {
+    for (int number : param_order) {
+      CHECK_EQUAL(rmsmp::Types::GetBits<8>(params.read(), 120), 16 * number + 15);
+    }
+  }
+
+  std::vector<U::Word32> input(10), output(14, U::Word32(0));
+  for (unsigned i = 0; i < 10; ++i) input[i] = U::Word32(i * i);
+  U::Stream32 inputs("inputs"), outputs("outputs");
+  rmsmp::LoadInput<U>(input.data(), input_words, inputs, images);
+  for (unsigned i = 0; i < 10; ++i) CHECK_EQUAL(inputs.read(), i * i);
+  for (unsigned i = 0; i < 14; ++i) outputs.write(U::Word32(100 + i));
+  rmsmp::StoreOutput<U>(output_words, outputs, output.data(), images);
+  for (unsigned i = 0; i < 14; ++i) CHECK_EQUAL(output[i], 100 + i);
+
+  for (unsigned image = 0; image < images; ++image) {
+    CHECK_EQUAL(ops.read(), 3);
+    for (unsigned i = 0; i < 120; ++i) CHECK_EQUAL(ops.read(), program[8 + i]);
+  }
+  CHECK(ops.empty() && weight_segments.empty() && param_segments.empty());
+  CHECK(weights.empty() && params.empty() && inputs.empty() && outputs.empty());
+  CHECK(Dies(Foreign()));
+  return check::Finish();
+}

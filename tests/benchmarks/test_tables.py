@@ -1,0 +1,36 @@
+"""docs/benchmarks.md says what the results say."""
+
+from __future__ import annotations
+
+import copy
+
+
+def test_page_is_what_the_results_say() -> None:
+    """The committed page is the one that `make bench` would write from the committed results."""
+    import tables
+
+    assert tables.PAGE.read_text(encoding="utf-8") == tables.page(tables.read_results())
+
+
+def test_an_aim_that_is_missed_is_said_to_be() -> None:
+    """The page never claims an aim that the figures do not reach."""
+    import tables
+
+    result = copy.deepcopy(tables.read_results()["build_stages"])
+    for key in ("build", "rebuild", "help"):
+        result["figures"][key]["seconds"]["median"] = 1000.0
+    assert tables.build_section(result).count("**no**") == 3
+    for key in ("build", "rebuild", "help"):
+        result["figures"][key]["seconds"]["median"] = 0.01
+    assert "**no**" not in tables.build_section(result)
+
+
+def test_a_busy_machine_is_said_to_be() -> None:
+    """Figures of a busy machine carry a warning."""
+    import tables
+
+    result = copy.deepcopy(tables.read_results()["training_step"])
+    result["load_per_processor"] = 3.0
+    assert "slowed" in tables.measured_on(result)
+    result["load_per_processor"] = 0.1
+    assert "slowed" not in tables.measured_on(result)
