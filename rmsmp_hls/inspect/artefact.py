@@ -11,8 +11,8 @@ from typing import Any
 from rich.console import ConsoleRenderable
 
 from rmsmp_hls.errors import ArtefactError
+from rmsmp_hls.store import STATE
 
-STATE_FOLDER = ".rmsmp-hls"
 _FIX = (
     "name a checkpoint (model.pt), a saved graph (.json), a packed design folder, a build folder, "
     "a report.json or a file of arrays (.npz)"
@@ -94,7 +94,7 @@ def identify(path: Path) -> tuple[Kind, Path]:
 def _identify_folder(path: Path) -> tuple[Kind, Path]:
     if (path / "design.json").is_file():
         return Kind.DESIGN, path
-    if (path / STATE_FOLDER).is_dir():
+    if (path / STATE).is_dir():
         return Kind.BUILD, path
     if (path / "report.json").is_file():
         return Kind.REPORT, path / "report.json"

@@ -8,17 +8,17 @@ from rich.console import ConsoleRenderable, Group
 from rich.text import Text
 
 from rmsmp_hls.errors import RmsmpError
-from rmsmp_hls.inspect.artefact import STATE_FOLDER
 from rmsmp_hls.inspect.layout import page, titled
 from rmsmp_hls.report import words
 from rmsmp_hls.report.json import from_json
 from rmsmp_hls.report.tables import Column, Table
 from rmsmp_hls.report.terminal import summary_renderable
+from rmsmp_hls.store import STATE
 
 
 def build_view(path: Path, width: int) -> ConsoleRenderable:
     """Return a build folder: its finished stages, its files, the summary of its report."""
-    stages = sorted(file.stem for file in (path / STATE_FOLDER).glob("*.json"))
+    stages = sorted(file.stem for file in (path / STATE).glob("*.json"))
     facts = [
         ("folder", str(path)),
         ("finished stages", ", ".join(stages) or "none"),
@@ -38,7 +38,7 @@ def _files_table(path: Path) -> Table:
     rows = []
     everything = 0
     for folder in sorted(item for item in path.iterdir() if item.is_dir()):
-        if folder.name == STATE_FOLDER:
+        if folder.name == STATE:
             continue
         files = [file for file in folder.rglob("*") if file.is_file()]
         size = sum(file.stat().st_size for file in files)
