@@ -20,10 +20,10 @@ from rmsmp_hls.ir.float_ops import (
 )
 from rmsmp_hls.ir.graph import FloatGraph, Graph, Level
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
-from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import place_quantizers
-from rmsmp_hls.quant.rows import assign_formats, row_scales_mse, weight_error
 from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.quant.params import QuantParams, RowParams
+from rmsmp_hls.quant.placement import QuantPoint, place_quantizers
+from rmsmp_hls.quant.rows import assign_formats, row_scales_mse, weight_error
 
 RATIO = (65.0, 30.0, 5.0)
 
@@ -57,8 +57,12 @@ class NetworkBuilder:
         weight = self.rng.normal(size=(out, channels, *window.kernel))
         return self._add(
             Conv2d(
-                name=name, inputs=(source,), shape=(out, *window.output_size(height, width)),
-                window=window, module=name, weight=self._constant(f"{name}.weight", weight),
+                name=name,
+                inputs=(source,),
+                shape=(out, *window.output_size(height, width)),
+                window=window,
+                module=name,
+                weight=self._constant(f"{name}.weight", weight),
                 bias=self._constant(f"{name}.bias", self.rng.normal(size=out)) if bias else "",
             )
         )
@@ -102,7 +106,10 @@ class NetworkBuilder:
         weight = self.rng.normal(size=(out, self.shape(source)[0]))
         return self._add(
             Linear(
-                name=name, inputs=(source,), shape=(out,), module=name,
+                name=name,
+                inputs=(source,),
+                shape=(out,),
+                module=name,
                 weight=self._constant(f"{name}.weight", weight),
                 bias=self._constant(f"{name}.bias", self.rng.normal(size=out)),
             )
@@ -113,7 +120,7 @@ class NetworkBuilder:
 
 
 def residual_network(seed: int = 0) -> FloatGraph:
-    """Every operation once: conv, batch norm, ReLU, max pool, residual add, average pool, linear."""
+    """Every operation once: conv, batch norm, ReLU, pools, residual add, linear."""
     net = NetworkBuilder((3, 9, 7), seed)
     net.conv(10, Window(kernel=(3, 3), padding=(1, 1, 1, 1)), bias=False)
     net.batchnorm()
@@ -145,7 +152,7 @@ def params_for(
     plan = place_quantizers(graph)
     activations = {}
     for number, place in enumerate([*plan.points, *plan.narrows]):
-        name = getattr(place, "tensor", None) or getattr(place, "name")
+        name = place.tensor if isinstance(place, QuantPoint) else place.name
         signed = input_signed if name == graph.input.name else place.signed
         scale = scales[number % len(scales)] * (0.1 if place.bits > 4 else 1.0)
         activations[name] = ActFormat(place.bits, signed, scale)

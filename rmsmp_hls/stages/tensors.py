@@ -14,7 +14,7 @@ from rmsmp_hls.errors import ArtefactError
 _TYPES = (np.int8, np.uint8, np.int16, np.int32)
 
 
-def tensor_file(names: Sequence[str], tensors: Mapping[str, npt.NDArray[np.int64]]) -> bytes:
+def tensor_file(names: Sequence[str], tensors: Mapping[str, npt.NDArray[np.integer]]) -> bytes:
     """Return an .npz of the tensors in the order of `names`, each in its smallest type."""
     buffer = io.BytesIO()
     arrays = {f"t{number}": _small(tensors[name]) for number, name in enumerate(names)}
@@ -33,7 +33,7 @@ def read_tensors(path: Path, names: Sequence[str]) -> dict[str, npt.NDArray[np.i
         ) from error
 
 
-def _small(array: npt.NDArray[np.int64]) -> npt.NDArray[np.integer]:
+def _small(array: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
     low, high = int(array.min(initial=0)), int(array.max(initial=0))
     for kind in _TYPES:
         info = np.iinfo(kind)

@@ -14,11 +14,9 @@ from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.numerics.requantize import quantize_values, requantization
 
 
-@given(
-    gain=st.floats(1e-6, 4.0), offset=st.floats(-300, 300), acc=st.integers(-(1 << 20), 1 << 20)
-)
+@given(gain=st.floats(1e-6, 4.0), offset=st.floats(-300, 300), acc=st.integers(-(1 << 20), 1 << 20))
 def test_result_is_the_rounded_real_value_but_near_ties(gain, offset, acc) -> None:
-    """(acc * M + B) >> S is floor(acc * gain + offset + 1/2) unless the real value is near a tie."""
+    """(acc * M + B) >> S is floor(acc * gain + offset + 1/2) but near ties."""
     folded = requantization(np.array([gain]), np.array([offset]), np.array([float(1 << 20)]), "t")
     found = (acc * int(folded.multiplier[0]) + int(folded.bias[0])) >> folded.shift
     real = Fraction(acc) * Fraction(gain) + Fraction(offset) + Fraction(1, 2)

@@ -155,7 +155,9 @@ def test_no_input_overflows_the_accumulator(name: str, bits: int, signed: bool) 
     params = QuantParams(
         {"x": ActFormat(bits, signed, 0.1)},
         {"conv1": RowParams((name,) * 6, ConstTensor(scales.astype(np.float64)))},
-        (65, 30, 5), "SP2-4", input_bits=bits,
+        (65, 30, 5),
+        "SP2-4",
+        input_bits=bits,
     )
     op = lower(quantize(graph, params)).op("conv1")
     weights = decode_rows(op.codes.array, op.formats).reshape(6, -1)

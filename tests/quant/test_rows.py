@@ -65,7 +65,10 @@ def test_realized_rows_are_within_one_of_the_ratio(ratio, rows) -> None:
         assert abs(count - rows * share / sum(ratio)) < 1
 
 
-@pytest.mark.parametrize("ratio", [(0, 0, 0), (-1, 2, 3), (float("nan"), 1, 1), (float("inf"), 1, 1)])
+_NAN, _INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize("ratio", [(0, 0, 0), (-1, 2, 3), (_NAN, 1, 1), (_INF, 1, 1)])
 def test_impossible_ratios_are_refused(ratio) -> None:
     """No share, a negative one, NaN, infinity."""
     with pytest.raises(ConfigError, match="impossible ratio"):
