@@ -70,6 +70,17 @@ FixedRow:
   }
 }
 
+/// Whether any weight is not 0, for C simulation only: it skips lanes without a row, whose
+/// dot products are 0 all the same.
+template <typename Value, int kCount>
+bool AnyNonZero(const Value (&values)[kCount]) {
+Element:
+  for (int n = 0; n < kCount; ++n) {
+    if (values[n] != 0) return true;
+  }
+  return false;
+}
+
 /// dots[row * TP + pixel] for all row lanes: pairs of nibble rows share a DSP cascade per
 /// pair of pixels; a fixed-8 lane is 16 * high + low of its pair.
 template <typename U>
@@ -85,11 +96,14 @@ void AllDots(const typename Registers<U>::Shift1& shift1,
 ShiftAddRow:
   for (int r = 0; r < U::kShiftAddLanes; ++r) {
 #pragma HLS UNROLL
+    const bool busy = kSynthesis || AnyNonZero(used1[r]) || AnyNonZero(used2[r]);
   ShiftAddPixel:
     for (int p = 0; p < U::kPixels; ++p) {
 #pragma HLS UNROLL
-      dots[r * U::kPixels + p] = static_cast<Dot>(
-          ShiftAddDot<U>(shift1[r], shift2[r], used1[r], used2[r], sign[r], carry[r], pixels[p]));
+      dots[r * U::kPixels + p] =
+          busy ? static_cast<Dot>(ShiftAddDot<U>(shift1[r], shift2[r], used1[r], used2[r], sign[r],
+                                                 carry[r], pixels[p]))
+               : static_cast<Dot>(0);
     }
   }
 PixelPair:
@@ -107,7 +121,11 @@ PixelPair:
 #pragma HLS UNROLL
       typename Packed<U>::Sum dot[2][2];
 #pragma HLS ARRAY_PARTITION variable = dot complete dim = 0
-      PackedDot<U>(fixed[2 * pair], fixed[2 * pair + 1], packed, dot);
+      if (kSynthesis || AnyNonZero(fixed[2 * pair]) || AnyNonZero(fixed[2 * pair + 1])) {
+        PackedDot<U>(fixed[2 * pair], fixed[2 * pair + 1], packed, dot);
+      } else {
+        dot[0][0] = dot[0][1] = dot[1][0] = dot[1][1] = 0;
+      }
     PairPixel:
       for (int p = 0; p < 2; ++p) {
 #pragma HLS UNROLL

@@ -153,7 +153,7 @@ def test_no_input_overflows_the_accumulator(name: str, bits: int, signed: bool) 
     book = CODEBOOKS[name]
     scales = np.abs(weight.reshape(6, -1)).max(axis=1) / book.max_magnitude
     params = QuantParams(
-        {"x": ActFormat(bits, signed, 0.1)},
+        {"x": ActFormat(bits, signed, 0.1), "conv1": ActFormat(8, True, 100.0)},
         {"conv1": RowParams((name,) * 6, ConstTensor(scales.astype(np.float64)))},
         (65, 30, 5),
         "SP2-4",
