@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from rmsmp_hls.errors import MismatchError, RmsmpError
+from rmsmp_hls.errors import CodegenError, MismatchError, RmsmpError
 from rmsmp_hls.ir.serialize import load_graph
 from rmsmp_hls.pack.design import TRACE, PackedDesign
 from rmsmp_hls.pack.files import load_design
@@ -14,11 +15,13 @@ from rmsmp_hls.pack.transfer import argmax_key, read_outputs
 from rmsmp_hls.stages.stage import Stage, StageContext, StageResult
 from rmsmp_hls.toolchain.csim import CsimResult, csim, explain_mismatches
 from rmsmp_hls.toolchain.gxx import Storage, find_compiler
+from rmsmp_hls.toolchain.hls_check import check_synthesizable
 
 
 def _run(context: StageContext) -> StageResult:
     design = load_design(context.path("schedule"))
     storages = [Storage(name) for name in context.options.storages]
+    _check_sources(context.path("generate", "src"))
     finished: list[object] = []
 
     def on_finished(run: object) -> None:
@@ -45,6 +48,17 @@ def _run(context: StageContext) -> StageResult:
     if correct is not None:
         facts["csim_correct"] = correct
     return StageResult({}, facts)
+
+
+def _check_sources(sources: Path) -> None:
+    """Refuse sources that simulate but cannot be synthesized."""
+    found = check_synthesizable(sorted(sources.rglob("*.?pp")))
+    if found:
+        findings: list[RmsmpError] = [
+            CodegenError(f"cannot be synthesized: {f.what}", where=f"{f.path}:{f.line}")
+            for f in found
+        ]
+        raise CodegenError.gather(findings)
 
 
 def _facts(result: CsimResult) -> dict[str, Any]:
