@@ -23,7 +23,7 @@ from rich.table import Table
 from torch import nn
 
 import rmsmp_hls.train as rt
-from machine import load_per_processor, write_result
+from machine import busy_share, write_result
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
@@ -90,8 +90,9 @@ def slots_per_image(graph: IntGraph, array: ArrayShape, result: CsimResult) -> i
     """Return the multiply-accumulates that the array has room for while it multiplies matrices.
 
     Iterations of convolutions and linear layers times the array's multiply-accumulates per
-    iteration: used or not, all are simulated. The trace program, which is what is timed, runs
-    the same operations as the deployed one, whose iterations these are, and stores in between.
+    iteration, used or not; the simulation skips lanes without a row. The trace program, which
+    is what is timed, runs the same operations as the deployed one, whose iterations these are,
+    and stores in between.
     """
     matrix = {op.name for op in graph if isinstance(op, IntMatmul)}
     iterations = [i.simulated for i in result.iterations if i.tensor in matrix]
@@ -122,7 +123,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("demo/model.pt"), help="checkpoint")
     parser.add_argument("--board", default="zcu102")
     options = parser.parse_args()
-    load = load_per_processor()
+    busy = busy_share()
     networks = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -132,7 +133,7 @@ def main() -> None:
             networks[name] = measure_network(root / name)
     figures = {"board": options.board, "networks": networks}
     show(figures)
-    print(f"written: {write_result('csim_speed', load, figures)}")
+    print(f"written: {write_result('csim_speed', busy, figures)}")
 
 
 if __name__ == "__main__":

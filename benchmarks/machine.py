@@ -8,14 +8,16 @@ import platform
 import statistics
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-BUSY_LOAD = 0.5
-"""Load average per processor above which figures are not worth much."""
+BUSY_SHARE = 0.1
+"""Share of the processors taken by other programs above which figures are not worth much."""
+_WATCH_SECONDS = 2.0
 
 
 def describe() -> dict[str, Any]:
@@ -32,19 +34,23 @@ def describe() -> dict[str, Any]:
     }
 
 
-def load_per_processor() -> float:
-    """Return the load average of the last minute per processor; say so if it is high."""
-    load = os.getloadavg()[0] / len(os.sched_getaffinity(0))
-    if load > BUSY_LOAD:
-        print(f"note: the machine is busy (load {load:.2f} per processor)", file=sys.stderr)
-    return round(load, 2)
+def busy_share() -> float:
+    """Watch for two seconds; return the share of the processors that other programs use, 0..1."""
+    before = _ticks()
+    time.sleep(_WATCH_SECONDS)
+    after = _ticks()
+    busy, total = after[0] - before[0], after[1] - before[1]
+    share = round(busy / max(total, 1), 3)
+    if share > BUSY_SHARE:
+        print(f"note: other programs use {share:.0%} of the processors", file=sys.stderr)
+    return share
 
 
-def write_result(name: str, load: float, figures: dict[str, Any]) -> Path:
-    """Write results/NAME.json with the machine, its load at the start, and the figures."""
+def write_result(name: str, busy: float, figures: dict[str, Any]) -> Path:
+    """Write results/NAME.json with the machine, how busy it was before, and the figures."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    content = {"machine": describe(), "load_per_processor": load, "figures": figures}
+    content = {"machine": describe(), "busy_share_before": busy, "figures": figures}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -57,6 +63,13 @@ def spread(seconds: Sequence[float]) -> dict[str, float]:
         "most": round(max(seconds), 4),
         "runs": len(seconds),
     }
+
+
+def _ticks() -> tuple[int, int]:
+    """Return the processors' ticks since the start: busy, all (proc(5), the first line of stat)."""
+    ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    idle = ticks[3] + ticks[4]
+    return sum(ticks) - idle, sum(ticks)
 
 
 def _compiler() -> str:

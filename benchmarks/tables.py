@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import BUSY_LOAD, RESULTS
+from machine import BUSY_SHARE, RESULTS
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 SCRIPTS = ("build_stages", "csim_speed", "training_step")
@@ -39,8 +39,9 @@ _CSIM = """## The C simulation
 The generated project compiled alone, then run on all its images in one process (a build shares
 the images of `ap_int` among the processors). Time is that inside the top function. *MAC/s* counts
 the multiply-accumulates of the network; *array slots* counts all that the array has room for
-while it multiplies matrices, used or not: the simulation computes every one of them. `ap_int`
-stores in the arbitrary-precision types that are synthesized, `native` in C++ integers. {networks}
+while it multiplies matrices, used or not (the simulation skips lanes whose weights are all 0, as
+those without a row are: the hardware does not). `ap_int` stores in the arbitrary-precision types
+that are synthesized, `native` in C++ integers. {networks}
 """
 _TRAINING = """## Training
 
@@ -64,10 +65,10 @@ def measured_on(result: dict[str, Any]) -> str:
         f"Measured on: {machine['processor']}, {machine['processors']} processors, "
         f"{machine['memory_gib']} GiB; {machine['compiler']}; Python {machine['python']}, "
         f"{packages}; OMP_NUM_THREADS {machine['omp_num_threads']}. "
-        f"Load average per processor at the start: {result['load_per_processor']}"
+        f"Other programs used {result['busy_share_before']:.0%} of the processors before the start"
     )
-    busy = result["load_per_processor"] > BUSY_LOAD
-    return text + (", **so other programs slowed this down**.\n" if busy else ".\n")
+    busy = result["busy_share_before"] > BUSY_SHARE
+    return text + (", **so they slowed this down**.\n" if busy else ".\n")
 
 
 def build_section(result: dict[str, Any]) -> str:
@@ -111,9 +112,9 @@ def csim_section(result: dict[str, Any]) -> str:
                     f"{name}, `{storage}`",
                     f"{row['compile_seconds']:.1f}",
                     str(row["images"]),
-                    f"{row['images_per_second']:.3g}",
-                    f"{row['macs_per_second'] / 1e6:.3g}",
-                    f"{row['slot_macs_per_second'] / 1e6:.4g}",
+                    _digits(row["images_per_second"]),
+                    _digits(row["macs_per_second"] / 1e6),
+                    _digits(row["slot_macs_per_second"] / 1e6),
                 ]
             )
     told = "; ".join(
@@ -163,6 +164,11 @@ def read_results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
 
 def _seconds(times: dict[str, float], digits: int) -> list[str]:
     return [f"{times[key]:.{digits}f}" for key in ("median", "least", "most")]
+
+
+def _digits(number: float) -> str:
+    """Return three significant digits, all digits before the point, thousands apart."""
+    return f"{number:,.0f}" if number >= 100 else f"{number:.3g}"
 
 
 def _met(row: dict[str, Any], aim: float) -> str:

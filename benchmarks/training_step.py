@@ -20,7 +20,7 @@ from rich.table import Table
 from torch import nn
 
 import rmsmp_hls.train as rt
-from machine import load_per_processor, spread, write_result
+from machine import busy_share, spread, write_result
 
 BATCH = 64
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "digits.py"
@@ -89,10 +89,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
-    load = load_per_processor()
+    busy = busy_share()
     figures = measure(options.steps)
     show(figures)
-    print(f"written: {write_result('training_step', load, figures)}")
+    print(f"written: {write_result('training_step', busy, figures)}")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ void Compute(typename U::Stream32& ops, typename U::WeightStream& weights,
   static typename U::Memory memory;
 #pragma HLS ARRAY_PARTITION variable = memory complete dim = 1
 #pragma HLS ARRAY_PARTITION variable = memory complete dim = 3
-  RMSMP_BRAM_S2P(memory)
+  RMSMP_ACTIVATION_STORAGE(memory)
 
 Image:
   for (unsigned int image = 0; image < images; ++image) {

@@ -40,8 +40,8 @@ void Matmul(const MatmulOp<U>& op, typename U::WeightStream& weights,
   static typename S::Half psum1;
 #pragma HLS ARRAY_RESHAPE variable = psum0 complete dim = 2
 #pragma HLS ARRAY_RESHAPE variable = psum1 complete dim = 2
-  RMSMP_BRAM_S2P(psum0)
-  RMSMP_BRAM_S2P(psum1)
+  RMSMP_PARTIAL_SUM_STORAGE(psum0)
+  RMSMP_PARTIAL_SUM_STORAGE(psum1)
 
   // Row parameters of two blocks; TQ rows are read at once.
   typename U::ParamWord row_params[2][U::kDrainSteps][U::kDrainRows];

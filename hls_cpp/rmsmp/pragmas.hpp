@@ -15,6 +15,19 @@
 #define RMSMP_LUTRAM_S2P(name) RMSMP_PRAGMA(HLS RESOURCE variable = name core = RAM_2P_LUTRAM)
 #endif
 
+/// Shallow memories lie in LUT RAM, deep ones in block RAM. config.hpp says which are shallow
+/// (macros, because a pragma cannot depend on a constant).
+#if defined(RMSMP_ACTIVATIONS_IN_LUTRAM) && RMSMP_ACTIVATIONS_IN_LUTRAM
+#define RMSMP_ACTIVATION_STORAGE(name) RMSMP_LUTRAM_S2P(name)
+#else
+#define RMSMP_ACTIVATION_STORAGE(name) RMSMP_BRAM_S2P(name)
+#endif
+#if defined(RMSMP_PARTIAL_SUMS_IN_LUTRAM) && RMSMP_PARTIAL_SUMS_IN_LUTRAM
+#define RMSMP_PARTIAL_SUM_STORAGE(name) RMSMP_LUTRAM_S2P(name)
+#else
+#define RMSMP_PARTIAL_SUM_STORAGE(name) RMSMP_BRAM_S2P(name)
+#endif
+
 /// RMSMP_SIM(statements): counters and checks of C simulation, nothing in hardware. They
 /// never change a value that the hardware computes.
 ///

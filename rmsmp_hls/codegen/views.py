@@ -79,6 +79,7 @@ class ArrayView:
     codebook: str
     magnitudes: str
     dsp: str
+    storage: tuple[Constant, ...]
     shape: tuple[Constant, ...]
     packing: tuple[Constant, ...]
     terms: tuple[Constant, ...]
@@ -103,6 +104,10 @@ def array_view(array: ArrayShape) -> ArrayView:
         ("AccBits", array.acc_bits),
         ("MinStep", array.min_step),
     )
+    storage = (
+        ("RMSMP_ACTIVATIONS_IN_LUTRAM", array.activations_in_lutram),
+        ("RMSMP_PARTIAL_SUMS_IN_LUTRAM", array.partial_sums_in_lutram),
+    )
     packing = (
         ("DspFieldBits", array.dsp.field_bits),
         ("DspCascade", array.dsp.cascade),
@@ -118,6 +123,7 @@ def array_view(array: ArrayShape) -> ArrayView:
         codebook=book.name,
         magnitudes=", ".join(map(str, book.magnitudes)),
         dsp=array.dsp.name,
+        storage=tuple(Constant(name, str(int(value))) for name, value in storage),
         shape=tuple(Constant(name, str(value)) for name, value in shape),
         packing=tuple(Constant(name, str(value)) for name, value in packing),
         terms=terms,

@@ -11,6 +11,9 @@ from enum import Enum
 
 from rmsmp_hls.errors import ConfigError
 
+LUTRAM_DEPTH = 64
+"""Memories up to this depth lie in LUT RAM: RAM64M / RAM32M shapes, UG474 / UG574."""
+
 
 class DspFamily(Enum):
     """The DSP slice: (field width, products per cascade, offset) of the 2 x 2 packing."""
@@ -109,6 +112,16 @@ class ArrayShape:
         """Words of the weight port per weight tile."""
         bits = self.nibble_rows * self.channels * 4
         return -(-bits // self.weight_word_bits)
+
+    @property
+    def activations_in_lutram(self) -> bool:
+        """Whether the activation banks are shallow enough for LUT RAM."""
+        return self.activation_depth <= LUTRAM_DEPTH
+
+    @property
+    def partial_sums_in_lutram(self) -> bool:
+        """Whether the partial sums are shallow enough for LUT RAM."""
+        return self.tile_groups <= LUTRAM_DEPTH
 
     @property
     def macs_per_cycle(self) -> int:

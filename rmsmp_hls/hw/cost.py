@@ -106,16 +106,22 @@ def _weight_registers(a: ArrayShape) -> Resources:
 
 
 def _partial_sums(a: ArrayShape) -> Resources:
-    """Two halves in block RAM, each `tile_groups` deep and TM * TP * acc_bits wide, one read and
-    one write port each; four such words in registers (two read, one to write, one to drain);
-    the drained word shifts by TQ rows per cycle: a LUT per bit."""
+    """Two halves, each `tile_groups` deep and TM * TP * acc_bits wide, one read and one write
+    port each, in LUT RAM if shallow, else in block RAM; four such words in registers (two
+    read, one to write, one to drain); the drained word shifts by TQ rows per cycle: a LUT per
+    bit."""
     bits = a.rows * a.pixels * a.acc_bits
+    if a.partial_sums_in_lutram:
+        return Resources(lut=bits + 2 * lutram(bits, a.tile_groups), ff=4 * bits, dsp=0, bram36=0)
     return Resources(lut=bits, ff=4 * bits, dsp=0, bram36=ramb18(bits, a.tile_groups))
 
 
 def _activation_memory(a: ArrayShape) -> Resources:
-    """NB * TN block RAMs of 4-bit words, `activation_depth` deep (RAMB18 as 4096 x 4)."""
+    """NB * TN memories of 4-bit words, `activation_depth` deep, in LUT RAM if shallow, else in
+    block RAM (RAMB18 as 4096 x 4)."""
     count = a.banks * a.channels
+    if a.activations_in_lutram:
+        return Resources(lut=count * lutram(4, a.activation_depth), ff=0, dsp=0, bram36=0)
     return Resources(lut=0, ff=0, dsp=0, bram36=count * ramb18(4, a.activation_depth) / 2)
 
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from rmsmp_hls.errors import LoweringError, ResourceError
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import LUTRAM_DEPTH, ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
@@ -106,7 +106,9 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
 
 
 def _rounded_depth(depth: int) -> int:
-    """Round up to whole RAMB18 of 4096 x 4, which hold that much anyway."""
+    """Round up to what the memories hold anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
+    if depth <= LUTRAM_DEPTH:
+        return ceil_div(depth, 32) * 32
     return ceil_div(depth, 4096) * 4096
 
 

@@ -19,4 +19,6 @@ def dump_text(stage: str, source: Path, target: Path) -> None:
 
     name = _GRAPHS[stage]
     text = to_text(load_graph(source / f"{name}.json"))
-    write_plan(FilePlan.of({f"{name}.txt": text.encode()}), target / stage)
+    write_plan(
+        FilePlan.of({f"{name}.txt": text.encode("utf-8", "backslashreplace")}), target / stage
+    )

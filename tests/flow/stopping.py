@@ -83,4 +83,5 @@ def run(model: str, case: dict[str, Any]) -> int:
 
 if __name__ == "__main__":
     assert flow.STAGES
-    print(json.dumps([run(sys.argv[1], case) for case in json.loads(sys.argv[2])]))
+    statuses = [run(sys.argv[1], case) for case in json.loads(sys.argv[2])]
+    sys.stdout.write(json.dumps(statuses))

@@ -4,6 +4,10 @@
 /// shift-add lanes compute codebook APoT-4: magnitudes 0, 1, 2, 3, 4, 6, 8, 10.
 #pragma once
 
+/// Memories that are shallow enough for LUT RAM; the others lie in block RAM.
+#define RMSMP_ACTIVATIONS_IN_LUTRAM 0
+#define RMSMP_PARTIAL_SUMS_IN_LUTRAM 1
+
 struct RmsmpConfig {
   enum {
     kShiftAddLanes = 4,
