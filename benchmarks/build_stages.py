@@ -19,7 +19,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from machine import busy_share, spread, write_result
+from machine import Others, spread, write_result
 from watch import Watched, watch
 
 PROGRAM = (sys.executable, "-m", "rmsmp_hls")
@@ -110,10 +110,10 @@ def main() -> None:
     parser.add_argument("--board", default="zcu102")
     parser.add_argument("--runs", type=int, default=3, help="builds from a clean folder")
     options = parser.parse_args()
-    busy = busy_share()
+    others = Others()
     figures = measure(options.model, options.board, options.runs)
     show(figures)
-    print(f"written: {write_result('build_stages', busy, figures)}")
+    print(f"written: {write_result('build_stages', others.share(), figures)}")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from rich.table import Table
 from torch import nn
 
 import rmsmp_hls.train as rt
-from machine import busy_share, write_result
+from machine import Others, write_result
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
@@ -123,7 +123,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=Path("demo/model.pt"), help="checkpoint")
     parser.add_argument("--board", default="zcu102")
     options = parser.parse_args()
-    busy = busy_share()
+    others = Others()
     networks = {}
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
@@ -133,7 +133,7 @@ def main() -> None:
             networks[name] = measure_network(root / name)
     figures = {"board": options.board, "networks": networks}
     show(figures)
-    print(f"written: {write_result('csim_speed', busy, figures)}")
+    print(f"written: {write_result('csim_speed', others.share(), figures)}")
 
 
 if __name__ == "__main__":

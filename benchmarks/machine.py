@@ -8,7 +8,6 @@ import platform
 import statistics
 import subprocess
 import sys
-import time
 from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
@@ -17,7 +16,6 @@ from typing import Any
 RESULTS = Path(__file__).resolve().parent / "results"
 BUSY_SHARE = 0.1
 """Share of the processors taken by other programs above which figures are not worth much."""
-_WATCH_SECONDS = 2.0
 
 
 def describe() -> dict[str, Any]:
@@ -34,23 +32,28 @@ def describe() -> dict[str, Any]:
     }
 
 
-def busy_share() -> float:
-    """Watch for two seconds; return the share of the processors that other programs use, 0..1."""
-    before = _ticks()
-    time.sleep(_WATCH_SECONDS)
-    after = _ticks()
-    busy, total = after[0] - before[0], after[1] - before[1]
-    share = round(busy / max(total, 1), 3)
-    if share > BUSY_SHARE:
-        print(f"note: other programs use {share:.0%} of the processors", file=sys.stderr)
-    return share
+class Others:
+    """How busy other programs keep the machine, from now on."""
+
+    def __init__(self) -> None:
+        self._busy, self._total = _ticks()
+        self._own = _own_ticks()
+
+    def share(self) -> float:
+        """Return the share of the processors' time that was not ours or idle, 0..1."""
+        busy, total = _ticks()
+        others = (busy - self._busy) - (_own_ticks() - self._own)
+        share = round(max(0.0, others / max(total - self._total, 1)), 3)
+        if share > BUSY_SHARE:
+            print(f"note: other programs used {share:.0%} of the processors", file=sys.stderr)
+        return share
 
 
-def write_result(name: str, busy: float, figures: dict[str, Any]) -> Path:
-    """Write results/NAME.json with the machine, how busy it was before, and the figures."""
+def write_result(name: str, others: float, figures: dict[str, Any]) -> Path:
+    """Write results/NAME.json with the machine, the share others took, and the figures."""
     RESULTS.mkdir(exist_ok=True)
     path = RESULTS / f"{name}.json"
-    content = {"machine": describe(), "busy_share_before": busy, "figures": figures}
+    content = {"machine": describe(), "other_programs_share": others, "figures": figures}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path
 
@@ -70,6 +73,13 @@ def _ticks() -> tuple[int, int]:
     ticks = [int(word) for word in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
     idle = ticks[3] + ticks[4]
     return sum(ticks) - idle, sum(ticks)
+
+
+def _own_ticks() -> float:
+    """Return the processor time of this process and its ended children, in ticks."""
+    times = os.times()
+    own = times.user + times.system + times.children_user + times.children_system
+    return own * os.sysconf("SC_CLK_TCK")
 
 
 def _compiler() -> str:

@@ -65,9 +65,9 @@ def measured_on(result: dict[str, Any]) -> str:
         f"Measured on: {machine['processor']}, {machine['processors']} processors, "
         f"{machine['memory_gib']} GiB; {machine['compiler']}; Python {machine['python']}, "
         f"{packages}; OMP_NUM_THREADS {machine['omp_num_threads']}. "
-        f"Other programs used {result['busy_share_before']:.0%} of the processors before the start"
+        f"Other programs used {result['other_programs_share']:.0%} of the processors meanwhile"
     )
-    busy = result["busy_share_before"] > BUSY_SHARE
+    busy = result["other_programs_share"] > BUSY_SHARE
     return text + (", **so they slowed this down**.\n" if busy else ".\n")
 
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from torch import nn
 
 import rmsmp_hls.train as rt
-from machine import busy_share, spread, write_result
+from machine import Others, spread, write_result
 
 BATCH = 64
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "digits.py"
@@ -89,10 +89,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--steps", type=int, default=100)
     options = parser.parse_args()
-    busy = busy_share()
+    others = Others()
     figures = measure(options.steps)
     show(figures)
-    print(f"written: {write_result('training_step', busy, figures)}")
+    print(f"written: {write_result('training_step', others.share(), figures)}")
 
 
 if __name__ == "__main__":

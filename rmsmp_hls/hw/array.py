@@ -37,6 +37,10 @@ class DspFamily(Enum):
         return self.value[2]
 
 
+def _divides(part: int, whole: int) -> bool:
+    return part >= 1 and whole % part == 0
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayShape:
     """One array. Row lanes are typed by position: shift-add, then fixed-4, then fixed-8.
@@ -76,16 +80,19 @@ class ArrayShape:
     def __post_init__(self) -> None:
         """Refuse shapes that the hardware cannot have."""
         rules = (
-            (self.shift_add_lanes >= 0, "shift_add_lanes must not be negative"),
+            (
+                min(self.shift_add_lanes, self.fixed4_lanes, self.fixed8_lanes) >= 0,
+                "row lanes must not be negative",
+            ),
             (self.fixed4_lanes % 2 == 0, "fixed4_lanes must be even: a DSP takes two rows"),
             (self.rows >= 1, "the array has no row lane"),
             (self.channels in (4, 8, 16, 32, 64, 128), "channels must be 4, 8, 16, 32, 64 or 128"),
             (self.pixels >= 2 and self.pixels % 2 == 0, "pixels must be even and at least 2"),
             (self.banks & (self.banks - 1) == 0, "banks must be a power of two"),
             (self.banks >= self.pixels, "banks must be at least pixels"),
-            (self.rows % self.drain_rows == 0, "drain_rows must divide the row lanes"),
+            (_divides(self.drain_rows, self.rows), "drain_rows must divide the row lanes"),
             (self.drain_rows <= self.channels, "drain_rows must not pass channels"),
-            (self.channels % self.vector_lanes == 0, "vector_lanes must divide channels"),
+            (_divides(self.vector_lanes, self.channels), "vector_lanes must divide channels"),
             (self.vector_lanes % 4 == 0, "vector_lanes must be a multiple of 4"),
             (self.weight_word_bits in (32, 64, 128, 256, 512), "weight_word_bits: 32 .. 512"),
             (8 <= self.acc_bits <= 32, "acc_bits must be 8 .. 32"),

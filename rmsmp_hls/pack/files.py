@@ -27,7 +27,7 @@ from rmsmp_hls.pack.program import Opcode, decode_program
 HEADER = "design.json"
 SCHEMA = "rmsmp-hls/packed-design"
 VERSION = 1
-_REPACK = "pack the design again (rmsmp-hls build --from pack)"
+_REPACK = "pack the design again (rmsmp-hls build --from schedule)"
 
 
 def _array(array: ArrayShape) -> dict[str, object]:

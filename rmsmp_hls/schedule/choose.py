@@ -12,13 +12,14 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from rmsmp_hls.errors import LoweringError, ResourceError
-from rmsmp_hls.hw.array import LUTRAM_DEPTH, ArrayShape
+from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.schedule.adapt import activation_depth
 from rmsmp_hls.schedule.allocate import allocate_graph, check_depth
 from rmsmp_hls.schedule.jobs import MatmulJob, VectorJob, graph_jobs, job_iterations
 from rmsmp_hls.schedule.place_rows import fewest_tiles, lane_counts
@@ -105,13 +106,6 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
     return present[0] if present else wanted or SHIFT_ADD_NAMES[0]
 
 
-def _rounded_depth(depth: int) -> int:
-    """Round up to what the memories hold anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
-    if depth <= LUTRAM_DEPTH:
-        return ceil_div(depth, 32) * 32
-    return ceil_div(depth, 4096) * 4096
-
-
 def _candidates(
     graph: IntGraph, board: Board, load: _Load, ratios: tuple[Ratio, ...], book: str
 ) -> Iterator[ArrayShape]:
@@ -124,7 +118,7 @@ def _candidates(
 
     @cache
     def depth(channels: int, banks: int) -> int:
-        return _rounded_depth(max(1, allocate_graph(graph, channels, banks)[1]))
+        return activation_depth(graph, channels, banks)
 
     splits: dict[int, tuple[Lanes, ...]] = {
         rows: lane_splits(rows, load.matmuls, ratios)

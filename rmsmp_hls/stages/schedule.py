@@ -13,6 +13,7 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.serialize import load_graph
 from rmsmp_hls.pack.files import design_files
 from rmsmp_hls.pack.pack import pack
+from rmsmp_hls.schedule.adapt import adapt_array
 from rmsmp_hls.schedule.choose import choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule
@@ -37,7 +38,7 @@ def _array(context: StageContext, graph: IntGraph, board: Board, clock_mhz: floa
         graph, board, (ratio[0], ratio[1], ratio[2]), clock_mhz, shares, quantization["codebook"]
     )
     if options.array:
-        array = dataclasses.replace(array, **options.array)  # type: ignore[arg-type]
+        array = adapt_array(graph, array, options.array)
         check_fits(array, board, shares)
     return array
 

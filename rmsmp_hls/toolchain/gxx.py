@@ -111,6 +111,8 @@ def compile_testbenches(
         for older in build.glob(f"csim-{storage.value}-*"):
             if older != program:
                 older.unlink(missing_ok=True)
+    for leftover in build.glob("partial-*"):  # of a build that was killed
+        leftover.unlink(missing_ok=True)
     return tuple(programs)
 
 
@@ -143,8 +145,11 @@ def _command(
 
 
 def _partial(program: Path) -> Path:
-    """Return where the compiler writes: a killed compiler leaves no half program behind."""
-    return program.with_name(f"partial-{program.name}")
+    """Return where the compiler writes: a killed compiler leaves no half program behind.
+
+    The process id is in the name: a compiler that outlives a killed build writes elsewhere.
+    """
+    return program.with_name(f"partial-{os.getpid()}-{program.name}")
 
 
 def _sources_digest(project: Path) -> str:

@@ -30,7 +30,7 @@ def test_a_busy_machine_is_said_to_be() -> None:
     import tables
 
     result = copy.deepcopy(tables.read_results()["training_step"])
-    result["busy_share_before"] = 0.6
+    result["other_programs_share"] = 0.6
     assert "slowed" in tables.measured_on(result)
-    result["busy_share_before"] = 0.01
+    result["other_programs_share"] = 0.01
     assert "slowed" not in tables.measured_on(result)
