@@ -65,6 +65,6 @@ def _show_outcome(outcome: BuildOutcome, console: Console) -> None:
         )
     page = find_report_file(outcome.out, "report.html")
     if page is not None:
-        console.print(f"Report: {words.printable(str(page))}", soft_wrap=True)
+        console.print(f"Report: {words.printable(str(page.resolve()))}", soft_wrap=True)
     if outcome.ran:
         console.print(f"Again:  rmsmp-hls report {folder}", soft_wrap=True)

@@ -136,7 +136,6 @@ class CsimRun:
         mismatches: elements that differ.
         first_mismatch: layer, position, expected and got of the first, or "".
         seconds: run time of the simulation, compiling not included.
-        compile_seconds: None if it was compiled before.
         macs: multiply-accumulates simulated.
     """
 
@@ -146,7 +145,6 @@ class CsimRun:
     mismatches: int
     first_mismatch: str = ""
     seconds: float | None = None
-    compile_seconds: float | None = None
     macs: int | None = None
     origin: Origin = Origin.SIMULATED
 

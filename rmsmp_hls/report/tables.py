@@ -63,7 +63,6 @@ def csim_table(report: Report) -> Table:
         Column("Images", number=True),
         Column("Mismatches", number=True),
         Column("Run time", number=True),
-        Column("Compile time", number=True, detail=True),
         Column("Images/s", number=True),
         Column("MACs/s", number=True),
     )
@@ -73,7 +72,6 @@ def csim_table(report: Report) -> Table:
             words.count(run.images),
             f"{words.count(run.mismatches)} of {words.count(run.compared)}",
             words.seconds(run.seconds),
-            words.seconds(run.compile_seconds),
             words.real(run.images_per_second),
             words.scaled(run.macs_per_second, "MAC/s"),
         )

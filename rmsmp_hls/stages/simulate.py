@@ -30,7 +30,7 @@ def _run(context: StageContext) -> StageResult:
 
     context.progress.step("C simulation: compiling", 0, len(storages))
     results = csim(
-        context.path("generate"), design, storages, context.path("csim", "work"),
+        context.path("generate"), design, storages, context.path("csim", "run"),
         on_finished=on_finished,
     )  # fmt: skip
     wrong: list[RmsmpError] = [explain_mismatches(r, design) for r in results if not r.exact]

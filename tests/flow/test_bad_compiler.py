@@ -85,12 +85,12 @@ def test_a_compiler_or_program_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     """What it said first; the rest in its log."""
-    kept = {p.name: p.read_bytes() for p in (seeded / "csim/work").iterdir()}
+    kept = {p.name: p.read_bytes() for p in (seeded / "csim/run").iterdir()}
     with monkeypatch.context() as patch:
         patch.setenv("CXX", compiler(tmp_path, text))
         result = run(model, seeded)
     check(result, *words)
     for name, data in kept.items():  # a compiled testbench of the other compiler
-        (seeded / "csim/work" / name).write_bytes(data)
-        (seeded / "csim/work" / name).chmod(0o755)
+        (seeded / "csim/run" / name).write_bytes(data)
+        (seeded / "csim/run" / name).chmod(0o755)
     check_kept(model, seeded)

@@ -71,7 +71,7 @@ def test_the_simulation_wrote_what_the_reference_computed(built: BuildOutcome) -
     design = load_design(built.out / "4_packed")
     names = [op.name for op in int_graph(built.out)]
     expected = read_tensors(built.out / "3_lower" / "expected.npz", names)
-    words = np.fromfile(built.out / "csim/work/csim-native-output.bin", dtype="<u4")
+    words = np.fromfile(built.out / "csim/run/csim-native-output.bin", dtype="<u4")
     found = read_outputs(design, TRACE, words.reshape(IMAGES, -1))
     for name in names:
         assert expected[name].any(), f"{name} is all zeros, which proves nothing"
@@ -103,8 +103,8 @@ def test_the_folder_holds_what_a_person_can_read_and_run(built: BuildOutcome) ->
     for name in (
         "4_packed/design.json", "4_packed/weights.bin", "hls/src/top.cpp", "hls/src/config.hpp",
         "hls/testbench/testbench.cpp", "hls/csynth.tcl", "hls/Makefile", "hls/data/program.bin",
-        "hls/data/input.bin", "hls/data/expected_trace.bin", "csim/work/csim-native.log",
-        "csim/work/compile-native.log", "report.html",
+        "hls/data/input.bin", "hls/data/expected_trace.bin", "csim/run/csim-native.log",
+        "csim/run/compile-native.log", "report.html",
     ):  # fmt: skip
         assert (built.out / name).is_file(), name
     assert json.loads((built.out / "report.json").read_text())["schema"] == "rmsmp-hls/report"

@@ -83,8 +83,8 @@ def test_names_stay_out_of_everything_that_is_compiled_or_run(
     assert outcome.report.exact
     plain, hostile = snapshot(built.out / "hls"), snapshot(seeded / "hls")
     assert plain == hostile
-    files = {name for name in snapshot(seeded) if not name.startswith(("ir/", "csim/work/"))}
-    known = {n for n in snapshot(built.out) if not n.startswith("csim/work/")}
+    files = {name for name in snapshot(seeded) if not name.startswith(("ir/", "csim/run/"))}
+    known = {n for n in snapshot(built.out) if not n.startswith("csim/run/")}
     assert files == known
     assert not list(tmp_path.rglob("x")), "nothing was executed"
 

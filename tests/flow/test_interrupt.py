@@ -63,7 +63,7 @@ def check_rest(model: Path, out: Path, built: BuildOutcome, what: str) -> None:
 
 
 def artefacts(out: Path) -> dict[str, bytes]:
-    skipped = ("csim/work/", ".rmsmp-hls/", *REPORTS)
+    skipped = ("csim/run/", ".rmsmp-hls/", *REPORTS)
     return {n: data for n, data in snapshot(out).items() if not n.startswith(skipped)}
 
 

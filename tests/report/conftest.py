@@ -91,8 +91,8 @@ def sample_report() -> Report:
         layers=layers,
         accuracies=accuracies,
         csim=(
-            CsimRun("native", 360, 2_764_800, 0, "", 4.1, 9.8, 321_937_920),
-            CsimRun("ap_int", 360, 2_764_800, 0, "", 61.2, 14.9, 321_937_920),
+            CsimRun("native", 360, 2_764_800, 0, "", 4.1, 321_937_920),
+            CsimRun("ap_int", 360, 2_764_800, 0, "", 61.2, 321_937_920),
         ),
         resources=Resources(
             (ResourceUse("LUT", 151_220, 274_080), ResourceUse("FF", 98_400, 548_160),
