@@ -90,9 +90,10 @@ def _layers(context: StageContext, graph: IntGraph, design: PackedDesign) -> tup
     words = design.array.weight_words * design.array.weight_word_bits // 8
     tiles = {op.name: op.row_tiles for op in design.ops}
     rows = []
+    titles = _titles(graph)
     for op in graph:
         row = LayerRow(
-            name=op.name,
+            name=titles[op.name],
             op=_kind(op),
             shape=op.shape,
             module=op.module,
@@ -116,6 +117,19 @@ def _layers(context: StageContext, graph: IntGraph, design: PackedDesign) -> tup
             )
         rows.append(row)
     return tuple(rows)
+
+
+def _titles(graph: IntGraph) -> dict[str, str]:
+    """Return tensor -> what the user calls it: weighted layers by their own module's path, where
+    no two operations share it; the tensor is named by the last module of the chain."""
+    taken = {op.name for op in graph}
+    titles: dict[str, str] = {}
+    for op in graph:
+        own = op.module if isinstance(op, IntMatmul) and op.module else op.name
+        free = own == op.name or own not in taken
+        titles[op.name] = own if free else op.name
+        taken.add(titles[op.name])
+    return titles
 
 
 def _kind(op: IntOp) -> str:
