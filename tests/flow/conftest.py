@@ -33,10 +33,10 @@ def folder(built: BuildOutcome, tmp_path: Path) -> Path:
 @pytest.fixture
 def seeded(built: BuildOutcome, tmp_path: Path) -> Path:
     """A build folder in which nothing is built, but the testbench of `built` is compiled."""
-    work = tmp_path / "seeded" / "csim" / "work"
+    work = tmp_path / "seeded" / "csim" / "run"
     work.mkdir(parents=True)
     (tmp_path / "seeded" / ".rmsmp-hls").mkdir()
-    for program in (built.out / "csim" / "work").glob("csim-native-*"):
+    for program in (built.out / "csim" / "run").glob("csim-native-*"):
         if program.suffix == "":
             shutil.copy2(program, work / program.name)
     return tmp_path / "seeded"

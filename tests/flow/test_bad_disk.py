@@ -116,8 +116,8 @@ def test_logs_that_cannot_be_written(
     if name == "csim.log":
         shutil.copytree(built.out / "csim", out / "csim")
     (out / ".rmsmp-hls").mkdir(parents=True)
-    (out / "csim" / "work" / log).unlink(missing_ok=True)
-    (out / "csim" / "work" / log).mkdir(parents=True)
+    (out / "csim" / "run" / log).unlink(missing_ok=True)
+    (out / "csim" / "run" / log).mkdir(parents=True)
     check_refused(run(model, out), "the log cannot be written: Is a directory")
     assert check_truth(out) == [stage.name for stage in WALK[:5]]
 
