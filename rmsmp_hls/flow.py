@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import rmsmp_hls
 from rmsmp_hls.config import BuildOptions
 from rmsmp_hls.config.values import did_you_mean
-from rmsmp_hls.errors import ArtefactError, ConfigError
+from rmsmp_hls.errors import ArtefactError, ConfigError, ModelImportError
 from rmsmp_hls.resources import ASSETS, asset_dir
 from rmsmp_hls.stages.dump import dump_text
 from rmsmp_hls.stages.generate import GENERATE
@@ -68,6 +68,8 @@ def build(options: BuildOptions, progress: ProgressSink) -> BuildOutcome:
         )
     if options.start is None or STAGES.index(options.start) <= STAGES.index(GENERATE.name):
         target_board(options)  # refuses an unknown board before anything is written
+    if options.start in (None, IMPORT.name) and not options.model.exists():
+        raise ModelImportError("does not exist", where=str(options.model), fix="check the path")
     folder = BuildFolder(options.out)
     with folder.locked():
         ran = _walk(options, folder, progress)
