@@ -46,7 +46,7 @@ def run(graph: IntGraph, codes: Codes, progress: Progress | None = None) -> dict
     tensors: dict[str, Codes] = {}
     for number, op in enumerate(graph):
         sources = [tensors[name] for name in op.inputs]
-        tensors[op.name] = codes if isinstance(op, IntInput) else _execute(op, sources)
+        tensors[op.name] = codes if isinstance(op, IntInput) else execute(op, sources)
         if progress:
             progress(op.name, number + 1, len(graph.ops))
     return tensors
@@ -78,7 +78,8 @@ def requantize(
     return np.asarray(np.clip((acc * scale + offset) >> shift, low, high), dtype=np.int64)
 
 
-def _execute(op: IntOp, sources: list[Codes]) -> Codes:
+def execute(op: IntOp, sources: list[Codes]) -> Codes:
+    """Return the output of one operation other than the input, from the codes of its inputs."""
     if isinstance(op, IntMatmul):
         acc = accumulate(op, sources[0])
         if op.output is None:

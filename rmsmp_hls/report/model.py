@@ -248,13 +248,16 @@ class Agreement:
 
     Attributes:
         images: images compared.
-        codes_compared, codes_differ: activation codes of all layers.
+        codes_compared, codes_differ: activation codes of all layers, end to end.
+        codes_differ_alone: codes that an operation makes different of the same input codes:
+            roundings near a tie. The others follow from those.
         top1_changed: images whose top-1 differs; None for a network that is no classifier.
     """
 
     images: int
     codes_compared: int
     codes_differ: int
+    codes_differ_alone: int
     top1_changed: int | None
     origin: Origin = Origin.MEASURED
 

@@ -114,7 +114,8 @@ def _agreement_text(found: Agreement) -> str:
     images = f"over {words.count(found.images)} images"
     text = (
         f"{words.count(found.codes_differ)} of {words.count(found.codes_compared)} activation "
-        f"codes differ {images}"
+        f"codes differ {images}: {words.count(found.codes_differ_alone)} were rounded the other "
+        "way near a tie, the rest follows from those"
     )
     if found.top1_changed is None:
         return f"{text}."

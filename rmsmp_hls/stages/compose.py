@@ -218,6 +218,7 @@ def _agreement(context: StageContext) -> Agreement:
         images=context.facts("import")["images"],
         codes_compared=found["codes_compared"],
         codes_differ=found["codes_differ"],
+        codes_differ_alone=found["codes_differ_alone"],
         top1_changed=found["top1_changed"],
     )
 

@@ -100,7 +100,7 @@ def sample_report() -> Report:
              ResourceUse("URAM", 0, 0))
         ),
         performance=Performance(2_845, 0.014225, 70_298.8, 125.7, 0.31),
-        agreement=Agreement(360, 2_764_800, 41, 0),
+        agreement=Agreement(360, 2_764_800, 41, 13, 0),
         stages=(
             StageTime("import", 0.4, False), StageTime("quantize", 1.9, False),
             StageTime("lower", 0.3, False), StageTime("schedule", None, True),
