@@ -49,7 +49,10 @@ def _read(path: Path) -> dict[str, Array]:
     try:
         with path.open("rb") as file:
             data = np.load(file, allow_pickle=False)
-            return {"": data} if isinstance(data, np.ndarray) else dict(data.items())
+            if isinstance(data, np.ndarray):
+                return {"": data}
+            # A member that is no array comes as its bytes.
+            found = {name: item for name, item in data.items() if isinstance(item, np.ndarray)}
     except OSError as error:
         raise ConfigError(
             f"cannot be read: {error.strerror or error}", where=str(path), fix=_HOW_TO_SAVE
@@ -59,6 +62,9 @@ def _read(path: Path) -> dict[str, Array]:
         NotImplementedError, RuntimeError,
     ) as error:  # fmt: skip
         raise _no_npz(path) from error
+    if not found:
+        raise _no_npz(path)
+    return found
 
 
 def _no_npz(path: Path) -> ConfigError:
