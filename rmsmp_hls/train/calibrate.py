@@ -22,13 +22,18 @@ _FINE = torch.linspace(0.96, 1.04, 17, dtype=torch.float64)
 
 
 class Observer:
-    """What one tensor holds: extremes, and an even sample of each batch."""
+    """What one tensor holds: extremes, and a random sample of each batch (fixed seed).
+
+    Random, because a stride that shares a factor with the image's width would see some of its
+    columns only.
+    """
 
     def __init__(self) -> None:
         self.low, self.high = math.inf, -math.inf
         self.parts: list[Tensor] = []
-        self.kept, self.thinning = 0, 1
+        self.share, self.kept = 1.0, 0
         self.finite = True
+        self.generator = torch.Generator().manual_seed(0)
 
     def see(self, value: Tensor) -> None:
         """Take note of the tensor's values in one batch."""
@@ -36,18 +41,24 @@ class Observer:
         self.finite = self.finite and bool(torch.isfinite(flat).all())
         self.low = min(self.low, float(flat.min()))
         self.high = max(self.high, float(flat.max()))
-        step = max(1, flat.numel() // _SAMPLES) * self.thinning
-        self.parts.append(flat[::step].clone().cpu())
-        self.kept += self.parts[-1].numel()
+        wanted = max(1, round(self.share * min(flat.numel(), _SAMPLES)))
+        self.parts.append(self._some(flat, wanted).cpu())
+        self.kept += wanted
         if self.kept > _KEPT:  # however many batches there are, memory is bounded
-            self.parts = [part[::2].clone() for part in self.parts]
+            self.parts = [self._some(part, (part.numel() + 1) // 2) for part in self.parts]
             self.kept = sum(part.numel() for part in self.parts)
-            self.thinning *= 2
+            self.share /= 2
 
     def sample(self) -> Tensor:
-        """Return an even sample of all batches, float64."""
-        flat = torch.cat(self.parts).double()
-        return flat[:: max(1, flat.numel() // _SAMPLES)]
+        """Return a sample of all batches, float64."""
+        flat = torch.cat(self.parts)
+        return self._some(flat, min(flat.numel(), _SAMPLES)).double()
+
+    def _some(self, flat: Tensor, wanted: int) -> Tensor:
+        if wanted == flat.numel():
+            return flat.clone()
+        index = torch.randint(flat.numel(), (wanted,), generator=self.generator)
+        return flat[index.to(flat.device)]
 
 
 def calibrate(
