@@ -5,8 +5,7 @@ really gets: the mean over images and positions of (quantized - float) output, b
 batch norm, of every channel. Few images give a noisy mean; it is shrunk by the positive-part
 James-Stein factor max(0, 1 - se^2 / mean^2), se being its standard error over the images.
 
-Source: Nagel et al. 2019 (arXiv 1906.04721), section 4.2, the empirical correction; applied per
-layer in sequence as there.
+Source: Nagel et al. 2019 (arXiv 1906.04721), the empirical bias correction; the shrinking is ours.
 """
 
 from __future__ import annotations
