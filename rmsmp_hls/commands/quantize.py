@@ -13,7 +13,7 @@ from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.frontend.checkpoint import Checkpoint, save_checkpoint
 from rmsmp_hls.frontend.load import LoadedModel, load_model
 from rmsmp_hls.images import Normalization, read_images
-from rmsmp_hls.train.evaluate import evaluate
+from rmsmp_hls.train.evaluate import count_correct
 from rmsmp_hls.train.fidelity import Fidelity
 from rmsmp_hls.train.ptq import PtqResult, post_training_quantize
 
@@ -128,8 +128,12 @@ def _measured(source: LoadedModel, result: PtqResult, progress: Progress | None)
         )
     inputs = np.asarray(validation.inputs.array, dtype=np.float32)
     labels = np.asarray(validation.labels.array, dtype=np.int64)
-    before = evaluate(source.graph, result.params, inputs, labels, progress).float_correct
-    after = evaluate(result.graph, result.params, inputs, labels, progress).quantized_correct
+    before = count_correct(
+        source.graph, result.params, inputs, labels, quantized=False, progress=progress
+    )
+    after = count_correct(
+        result.graph, result.params, inputs, labels, quantized=True, progress=progress
+    )
     if before is not None and after is not None:
         meta.setdefault("float_accuracy", before / len(labels))
         meta["fake_quantized_accuracy"] = after / len(labels)

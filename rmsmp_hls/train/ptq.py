@@ -28,6 +28,7 @@ from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.bias import correct_biases
 from rmsmp_hls.train.calibrate import Method, Observer, check_method, set_scales
+from rmsmp_hls.train.evaluate import images_per_batch
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.fidelity import Comparison, Fidelity
 from rmsmp_hls.train.ratio import Ratio
@@ -36,8 +37,6 @@ from rmsmp_hls.train.settings import checked_settings
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
 from rmsmp_hls.train.watched import WatchedRun
 
-_BATCH = 64
-_BATCH_NUMBERS = 1 << 25  # numbers of all tensors together that a batch may have
 Progress = Callable[[str, int, int], None]
 
 
@@ -133,8 +132,7 @@ class _Batches:
         self, graph: FloatGraph, inputs: npt.NDArray[np.generic], progress: Progress | None
     ) -> None:
         self.inputs, self.progress = inputs, progress
-        per_image = sum(math.prod(op.shape) for op in graph)
-        self.size = max(1, min(_BATCH, _BATCH_NUMBERS // per_image))
+        self.size = images_per_batch(graph)
         types = [c.array.dtype for c in graph.constants.values()]
         self.dtype = types[0] if types else np.dtype(np.float32)
 

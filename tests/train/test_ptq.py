@@ -202,7 +202,7 @@ def test_batches_do_not_change_what_is_measured(monkeypatch: pytest.MonkeyPatch)
     """Images one by one or all at once: the same scales and figures."""
     graph = residual_network()
     whole = post_training_quantize(graph, IMAGES, bias_correction=False)
-    monkeypatch.setattr("rmsmp_hls.train.ptq._BATCH", 1)
+    monkeypatch.setattr("rmsmp_hls.train.evaluate._BATCH", 1)
     steps: list[tuple[str, int, int]] = []
     single = post_training_quantize(
         graph, IMAGES, bias_correction=False, progress=lambda *step: steps.append(step)
