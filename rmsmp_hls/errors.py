@@ -24,7 +24,13 @@ class RmsmpError(Exception):
         self.what = what
         self.where = where
         self.fix = fix
+        self._gathered: tuple[RmsmpError, ...] = ()
         super().__init__(self.message())
+
+    @property
+    def findings(self) -> tuple[RmsmpError, ...]:
+        """What was gathered into this error, one by one; the error itself if it stands alone."""
+        return self._gathered or (self,)
 
     def message(self) -> str:
         """Return `where: what` with the remedy on a line of its own."""
@@ -36,9 +42,13 @@ class RmsmpError(Exception):
         """Return one error of this class that lists all findings; there must be at least one."""
         if len(findings) == 1:
             only = findings[0]
-            return cls(only.what, where=only.where, fix=only.fix)
+            gathered = cls(only.what, where=only.where, fix=only.fix)
+            gathered._gathered = only._gathered
+            return gathered
         lines = "\n".join(f"- {finding.message()}" for finding in findings)
-        return cls(f"{len(findings)} problems:\n{lines}")
+        gathered = cls(f"{len(findings)} problems:\n{lines}")
+        gathered._gathered = tuple(part for finding in findings for part in finding.findings)
+        return gathered
 
 
 class ConfigError(RmsmpError):

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "resources": set(),
     "numerics": set(),
     "config": set(),
+    "images": set(),
     "ir": {"numerics"},
     "hw": {"ir", "numerics"},
     "frontend": {"ir", "numerics", "quant"},
@@ -33,10 +34,14 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"codegen"},
     "stages": {
         "config", "ir", "numerics", "hw", "frontend", "quant", "passes", "reference", "schedule",
-        "pack", "train", "codegen", "toolchain", "report", "store",
+        "pack", "train", "codegen", "toolchain", "report", "store", "images",
+    },
+    "commands": {
+        "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",
+        "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
-    "cli": {"flow", "config", "report", "inspect", "hw", "stages"},
+    "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages"},
     "__main__": {"cli"},
 }  # fmt: skip
 SEAMS = {

@@ -12,8 +12,10 @@ import click
 import rmsmp_hls
 from rmsmp_hls.cli.boards import boards_command
 from rmsmp_hls.cli.build import build_command
+from rmsmp_hls.cli.check import check_command
 from rmsmp_hls.cli.failures import explain
 from rmsmp_hls.cli.inspect import inspect_command
+from rmsmp_hls.cli.quantize import quantize_command
 from rmsmp_hls.cli.report import report_command
 
 
@@ -62,6 +64,8 @@ def program(switches: dict[str, bool] | None, debug: bool) -> None:
 
 
 program.add_command(build_command)
+program.add_command(check_command)
+program.add_command(quantize_command)
 program.add_command(inspect_command)
 program.add_command(boards_command)
 program.add_command(report_command)

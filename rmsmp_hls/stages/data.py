@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,6 +10,7 @@ import numpy.typing as npt
 
 from rmsmp_hls.config import BuildOptions
 from rmsmp_hls.errors import ConfigError
+from rmsmp_hls.images import check_images, read_named
 
 if TYPE_CHECKING:
     from rmsmp_hls.frontend.checkpoint import Checkpoint
@@ -50,7 +49,7 @@ def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
     shape = checkpoint.graph.input.shape
     own = False
     if options.data is not None:
-        inputs, labels = _read(options.data)
+        inputs, labels = read_named(options.data)
         name = options.data.name.encode("utf-8", "backslashreplace").decode("utf-8")
         origin = f"images of {name}"
     elif checkpoint.validation is not None:
@@ -73,37 +72,13 @@ def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
     )
 
 
-def _read(path: Path) -> tuple[npt.NDArray[Any], npt.NDArray[Any] | None]:
-    fix = "save it with numpy.savez(path, inputs=..., labels=...)"
-    try:
-        with np.load(path, allow_pickle=False) as data:
-            if not hasattr(data, "files") or "inputs" not in data.files:
-                raise ConfigError("holds no array `inputs`", where=str(path), fix=fix)
-            return data["inputs"], data["labels"] if "labels" in data.files else None
-    except OSError as error:
-        raise ConfigError(
-            f"cannot be read: {error.strerror or error}", where=str(path), fix=fix
-        ) from error
-    except (ValueError, zipfile.BadZipFile, EOFError, AttributeError, TypeError) as error:
-        raise ConfigError(
-            "is not an .npz file of plain arrays", where=str(path), fix=fix
-        ) from error
-
-
 def _check(
     inputs: npt.NDArray[Any],
     labels: npt.NDArray[Any] | None,
     shape: tuple[int, ...],
     where: str,
 ) -> None:
-    if inputs.ndim != len(shape) + 1 or inputs.shape[1:] != shape or len(inputs) == 0:
-        raise ConfigError(
-            f"`inputs` has shape {list(inputs.shape)}, the network takes [N, "
-            f"{', '.join(map(str, shape))}] with N >= 1",
-            where=where,
-        )
-    if inputs.dtype.kind not in "fiub" or not np.isfinite(inputs.astype(np.float64)).all():
-        raise ConfigError("`inputs` must hold finite numbers", where=where)
+    check_images(inputs, shape, where)
     if labels is not None and (labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu"):
         raise ConfigError(
             f"`labels` has shape {list(labels.shape)} and type {labels.dtype}, not one integer "

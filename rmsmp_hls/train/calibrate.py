@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -11,38 +11,61 @@ from torch import Tensor
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.train.model import RmsmpModel, evaluating
+from rmsmp_hls.train.state import QuantState
+
+Method = Literal["mse", "percentile"]
 
 _SAMPLES = 1 << 15  # numbers per tensor that the search looks at
+_KEPT = 32 * _SAMPLES  # numbers per tensor that are kept meanwhile
 _COARSE = torch.logspace(-3.0, 0.1, 63, base=2.0, dtype=torch.float64)
 _FINE = torch.linspace(0.96, 1.04, 17, dtype=torch.float64)
 
 
-class _Observer:
-    """What one tensor holds: extremes, and an even sample of each batch."""
+class Observer:
+    """What one tensor holds: extremes, and a random sample of each batch (fixed seed).
+
+    Random, because a stride that shares a factor with the image's width would see some of its
+    columns only.
+    """
 
     def __init__(self) -> None:
         self.low, self.high = math.inf, -math.inf
         self.parts: list[Tensor] = []
+        self.share, self.kept = 1.0, 0
         self.finite = True
+        self.generator = torch.Generator().manual_seed(0)
 
     def see(self, value: Tensor) -> None:
+        """Take note of the tensor's values in one batch."""
         flat = value.detach().flatten()
         self.finite = self.finite and bool(torch.isfinite(flat).all())
         self.low = min(self.low, float(flat.min()))
         self.high = max(self.high, float(flat.max()))
-        step = max(1, flat.numel() // _SAMPLES)
-        self.parts.append(flat[::step].double().cpu())
+        wanted = max(1, round(self.share * min(flat.numel(), _SAMPLES)))
+        self.parts.append(self._some(flat, wanted).cpu())
+        self.kept += wanted
+        if self.kept > _KEPT:  # however many batches there are, memory is bounded
+            self.parts = [self._some(part, (part.numel() + 1) // 2) for part in self.parts]
+            self.kept = sum(part.numel() for part in self.parts)
+            self.share /= 2
 
     def sample(self) -> Tensor:
+        """Return a sample of all batches, float64."""
         flat = torch.cat(self.parts)
-        return flat[:: max(1, flat.numel() // _SAMPLES)]
+        return self._some(flat, min(flat.numel(), _SAMPLES)).double()
+
+    def _some(self, flat: Tensor, wanted: int) -> Tensor:
+        if wanted == flat.numel():
+            return flat.clone()
+        index = torch.randint(flat.numel(), (wanted,), generator=self.generator)
+        return flat[index.to(flat.device)]
 
 
 def calibrate(
     model: RmsmpModel,
     batches: Iterable[Tensor | Sequence[Tensor]],
     *,
-    method: Literal["mse", "percentile"] = "mse",
+    method: Method = "mse",
     percentile: float = 99.9,
 ) -> None:
     """Set all activation scales from data and fit all row scales to the weights.
@@ -61,18 +84,45 @@ def calibrate(
         ConfigError: unknown method or percentile.
         QuantizationError: no batch was given, or a tensor holds NaN or infinity.
     """
-    if method not in ("mse", "percentile"):
-        raise ConfigError(f"unknown calibration {method!r}", fix="choose 'mse' or 'percentile'")
-    if not 50 <= percentile <= 100:
-        raise ConfigError(f"percentile {percentile}", fix="choose one of 50..100, e.g. 99.9")
-    observers: dict[str, _Observer] = {}
+    check_method(method, percentile)
+    observers: dict[str, Observer] = {}
 
     def observe(name: str, value: Tensor) -> None:
-        observers.setdefault(name, _Observer()).see(value)
+        observers.setdefault(name, Observer()).see(value)
 
     with torch.no_grad(), evaluating(model, quantized=False):
         for batch in batches:
             model.run(batch if isinstance(batch, Tensor) else batch[0], observe=observe)
+    set_scales(model.rmsmp, observers, model.graph.input.name, method, percentile)
+    model.reset_row_scales()
+
+
+def check_method(method: str, percentile: float) -> None:
+    """Refuse what is no way to calibrate.
+
+    Raises:
+        ConfigError: unknown method or percentile.
+    """
+    if method not in ("mse", "percentile"):
+        raise ConfigError(f"unknown calibration {method!r}", fix="choose 'mse' or 'percentile'")
+    if not 50 <= percentile <= 100:
+        raise ConfigError(f"percentile {percentile}", fix="choose one of 50..100, e.g. 99.9")
+
+
+def set_scales(
+    state: QuantState,
+    observers: Mapping[str, Observer],
+    network_input: str,
+    method: Method,
+    percentile: float,
+) -> None:
+    """Give every observed tensor the scale that its values ask for.
+
+    A tensor that never was anything but zero gets a scale that lets code `high` mean 1.
+
+    Raises:
+        QuantizationError: nothing was observed, or NaN or infinity was.
+    """
     if not observers:
         raise QuantizationError("calibration saw no data", fix="give at least one batch")
     bad = [name for name, seen in observers.items() if not seen.finite]
@@ -81,8 +131,8 @@ def calibrate(
             "activations are NaN or infinite", where=f"tensor {bad[0]!r}", fix="look at the data"
         )
     for name, seen in observers.items():
-        quantizer = model.rmsmp.activation(name)
-        signed = seen.low < 0 if name == model.graph.input.name else quantizer.is_signed
+        quantizer = state.activation(name)
+        signed = seen.low < 0 if name == network_input else quantizer.is_signed
         quantizer.calibrate(1.0, signed)
         low, high, sample = quantizer.low, quantizer.high, seen.sample()
         if method == "mse":
@@ -91,7 +141,6 @@ def calibrate(
         else:
             scale = _at_percentile(sample, percentile, high)
         quantizer.calibrate(scale, signed)
-    model.reset_row_scales()
 
 
 def scale_of_least_error(sample: Tensor, largest: float, low: int, high: int) -> float:

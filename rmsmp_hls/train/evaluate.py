@@ -6,6 +6,7 @@ needed, only the float network and the formats and scales.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -23,6 +24,7 @@ from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
 
 _BATCH = 64
+_BATCH_NUMBERS = 1 << 25  # numbers of all tensors together that a batch may have
 Progress = Callable[[str, int, int], None]
 
 
@@ -99,6 +101,55 @@ def evaluate(
         return Evaluation(joined, top1, None, None)
     float_top1 = torch.cat(floats).flatten(1).argmax(1).numpy()
     return Evaluation(joined, top1, int((float_top1 == labels).sum()), int((top1 == labels).sum()))
+
+
+def images_per_batch(graph: FloatGraph) -> int:
+    """Return how many images may be run at once, 1..64, so that memory stays bounded."""
+    per_image = sum(math.prod(op.shape) for op in graph)
+    return max(1, min(_BATCH, _BATCH_NUMBERS // per_image))
+
+
+def count_correct(
+    graph: FloatGraph,
+    params: QuantParams,
+    inputs: npt.NDArray[np.floating],
+    labels: npt.NDArray[np.integer],
+    *,
+    quantized: bool,
+    progress: Progress | None = None,
+) -> int | None:
+    """Return the right answers of the float or of the quantized network, keeping no tensors.
+
+    Args:
+        graph, params, inputs, labels, progress: as in `evaluate`.
+        quantized: which of the two.
+
+    Returns:
+        None if the network's result is no vector.
+    """
+    plan = place_quantizers(
+        graph,
+        activation_bits=params.activation_bits,
+        residual_bits=params.residual_bits,
+        input_bits=params.input_bits,
+    )
+    state = quantizers_of(graph, plan, params) if quantized else None
+    constants = {k: torch.from_numpy(c.array.copy()) for k, c in graph.constants.items()}
+    dtype = torch.float64 if quantized else _type_of(constants)
+    size, correct = images_per_batch(graph), 0
+    with torch.no_grad():
+        for start in range(0, len(inputs), size):
+            batch = torch.from_numpy(np.array(inputs[start : start + size])).to(dtype)
+            run = Run(graph, plan, constants.get, lambda _: None, training=False, state=state)
+            result = run(batch)
+            if result[0].numel() != result.shape[1]:
+                return None
+            answers = result.flatten(1).argmax(1).numpy()
+            correct += int((answers == labels[start : start + size]).sum())
+            if progress is not None:
+                done = min(start + size, len(inputs))
+                progress("validation", done, len(inputs))
+    return correct
 
 
 def quantizers_of(graph: FloatGraph, plan: QuantPlan, params: QuantParams) -> QuantState:

@@ -161,12 +161,12 @@ class Run:
     def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor:
         weight, bias = self._needed(op.weight), self.parameter(op.bias)
         if self.state is None or not isinstance(source, Coded):
-            return _product(op, _value(source), weight, bias)
+            return product(op, _value(source), weight, bias)
         integers, scales = self.state.row(op.name)(weight)
         if self.exact:
             acc = _exact_product(op, source, integers)
         else:
-            acc = _product(op, source.codes, integers.to(source.codes.dtype), None)
+            acc = product(op, source.codes, integers.to(source.codes.dtype), None)
         if op.name == self.plan.logits.head and self.plan.point(self.plan.logits.tensor) is None:
             self._record(self.plan.logits.tensor, acc)
         shape = (1, -1) + (1,) * (acc.dim() - 2)
@@ -214,7 +214,8 @@ def _avg_pool(x: Tensor, window: Window) -> Tensor:
     return F.avg_pool2d(padded, window.kernel, window.stride, padding)
 
 
-def _product(op: Conv2d | Linear, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def product(op: Conv2d | Linear, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """Return what the layer makes of a batch with the given weights (its own or codes)."""
     if isinstance(op, Linear):
         return F.linear(x, weight, bias)
     padded, padding = _padded(x, op.window, 0.0)
@@ -225,7 +226,7 @@ def _exact_product(op: Conv2d | Linear, source: Coded, integers: Tensor) -> Tens
     """Return the accumulators as float64: in float32 where no partial sum can round."""
     largest = float(integers.detach().abs().flatten(1).sum(1).max()) * source.bound
     dtype = torch.float32 if largest < _EXACT_FLOAT32 else torch.float64
-    return _product(op, source.codes.to(dtype), integers.to(dtype), None).double()
+    return product(op, source.codes.to(dtype), integers.to(dtype), None).double()
 
 
 def lookup(

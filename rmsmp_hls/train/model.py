@@ -9,16 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from rmsmp_hls.errors import ConfigError, ModelImportError, QuantizationError
+from rmsmp_hls.errors import ModelImportError, QuantizationError
 from rmsmp_hls.frontend.trace import trace
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph, Graph
-from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES
-from rmsmp_hls.numerics.codebooks import codebook as find_codebook
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.execute import Run, lookup
-from rmsmp_hls.train.ratio import Ratio, parse_ratio
+from rmsmp_hls.train.ratio import Ratio
+from rmsmp_hls.train.settings import checked_settings
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
 
 PREFIX = "rmsmp"
@@ -184,16 +183,7 @@ def prepare(
         ConfigError: unknown codebook, impossible ratio or width.
     """
     widths = (activation_bits, residual_bits, input_bits)
-    if not all(2 <= bits <= 8 for bits in widths):
-        raise ConfigError(f"activation widths {widths}", fix="choose 2 to 8 bits")
-    shift_add = find_codebook(codebook).name
-    if shift_add not in SHIFT_ADD_NAMES:
-        raise ConfigError(
-            f"{shift_add} is not a shift-add codebook",
-            where="codebook",
-            fix=f"choose one of {', '.join(SHIFT_ADD_NAMES)}; the fixed rows come with the ratio",
-        )
-    shares = parse_ratio(ratio)
+    shift_add, shares = checked_settings(codebook, ratio, widths)
     _refuse_prepared(module)
     traced = trace(module, example).graph
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)

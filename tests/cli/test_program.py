@@ -40,13 +40,16 @@ def test_help_lists_the_commands(call) -> None:
     """In one screen."""
     result = call("--help")
     assert result.exit_code == 0
-    for name in ("boards", "build", "inspect", "report"):
+    for name in ("boards", "build", "check", "inspect", "quantize", "report"):
         assert f"\n  {name} " in result.stdout
 
 
 @pytest.mark.parametrize(
     ("word", "hint"),
-    [("buld", "Did you mean 'build'?"), ("xyz", "Known: boards, build, inspect, report.")],
+    [
+        ("buld", "Did you mean 'build'?"),
+        ("xyz", "Known: boards, build, check, inspect, quantize, report."),
+    ],
 )
 def test_a_misspelt_command_gets_a_suggestion(call, word: str, hint: str) -> None:
     """The nearest one, or all of them."""

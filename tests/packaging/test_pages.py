@@ -42,14 +42,15 @@ def test_commands_exist_with_their_options(page: str) -> None:
         assert [word for word in used if word not in options] == [], words
 
 
-def test_cli_page_lists_every_option_of_build() -> None:
+@pytest.mark.parametrize(("command", "title"), [("build", "option"), ("quantize", "setting")])
+def test_cli_page_lists_every_option(command: str, title: str) -> None:
     """The table of options is whole and holds nothing else."""
     listed = {
         word.split()[0]
-        for row in rows_of("docs/cli.md", "option")
+        for row in rows_of("docs/cli.md", title)
         for word in row[0].replace("`", "").split(", ")
     }
-    assert listed == _options(program.commands["build"]) - {"--help", "-h"}
+    assert listed == _options(program.commands[command]) - {"--help", "-h"}
 
 
 def test_cli_page_lists_every_exit_code() -> None:

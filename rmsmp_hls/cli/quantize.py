@@ -1,0 +1,182 @@
+"""`rmsmp-hls quantize`: post-training quantization of a float network."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from rmsmp_hls.commands.quantize import Fidelity, QuantizeOutcome
+    from rmsmp_hls.images import Normalization
+
+_PATH = click.Path(path_type=Path)
+
+
+@click.command("quantize", short_help="Quantize a float network without training.")
+@click.argument("model", type=_PATH)
+@click.option(
+    "--calib",
+    type=_PATH,
+    required=True,
+    help="Images: .npz (one array, or `inputs`), .npy, or a folder of image files.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "out",
+    type=_PATH,
+    default="quantized.pt",
+    show_default=True,
+    help="The checkpoint to write.",
+)
+@click.option("--images", type=int, metavar="N", help="Use N images only, evenly spread.")
+@click.option("--mean", metavar="M[,M,M]", help="Of image files, scaled to 0..1: subtracted.")
+@click.option("--std", metavar="S[,S,S]", help="Of image files: divided by, after --mean.")
+@click.option(
+    "--ratio",
+    metavar="S:F4:F8",
+    default="65:30:5",
+    show_default=True,
+    help="Rows shift-add : fixed-4 : fixed-8.",
+)
+@click.option(
+    "--codebook",
+    metavar="NAME",
+    default="SP2-4",
+    show_default=True,
+    help="Codebook of the shift-add rows: SP2-4, PoT-4 or APoT-4.",
+)
+@click.option(
+    "--activation-bits", type=int, default=4, show_default=True, help="Codes between layers."
+)
+@click.option(
+    "--residual-bits",
+    type=int,
+    default=8,
+    show_default=True,
+    help="Codes that a residual add reads.",
+)
+@click.option("--input-bits", type=int, default=8, show_default=True, help="Codes of the input.")
+@click.option(
+    "--method",
+    type=click.Choice(["mse", "percentile"]),
+    default="mse",
+    show_default=True,
+    help="How the scales of activations are chosen.",
+)
+@click.option(
+    "--percentile",
+    type=float,
+    default=99.9,
+    show_default=True,
+    help="With --method percentile: share of |values| that is not clipped.",
+)
+@click.option("--no-bias-correction", is_flag=True, help="Leave the biases as they are.")
+def quantize_command(
+    model: Path, mean: str | None, std: str | None, no_bias_correction: bool, **given: Any
+) -> None:
+    """Quantize MODEL with the help of a few images, and say what it cost.
+
+    MODEL is a float network in a file; formats and scales that it may carry are chosen anew.
+    The checkpoint written is what `build` takes. The calibration images are not kept in it.
+    """
+    from rmsmp_hls.cli.console import make_console
+    from rmsmp_hls.cli.progress import make_progress
+
+    normalization = _normalization(mean, std)
+    console = make_console()
+    from rmsmp_hls.commands.quantize import QuantizeOptions, quantize_model
+
+    options = QuantizeOptions(
+        model=model,
+        normalization=normalization,
+        bias_correction=not no_bias_correction,
+        **given,
+    )
+    start = time.monotonic()
+    with make_progress(console, ("quantize",)) as progress:
+        progress.stage("quantize", "run", None, "")
+        outcome = quantize_model(options, progress.step)
+        seconds = time.monotonic() - start
+        progress.stage("quantize", "done", seconds, f"{outcome.result.images} images")
+    _show(outcome, options.out, console)
+
+
+def _normalization(mean: str | None, std: str | None) -> Normalization | None:
+    if mean is None and std is None:
+        return None
+    from rmsmp_hls.config.values import parse_real
+    from rmsmp_hls.images import Normalization
+
+    def numbers(text: str, option: str) -> tuple[float, ...]:
+        return tuple(parse_real(part, option) for part in text.split(","))
+
+    return Normalization(numbers(mean or "0", "--mean"), numbers(std or "1", "--std"))
+
+
+def _show(outcome: QuantizeOutcome, out: Path, console: Console) -> None:
+    from rmsmp_hls.report import words
+    from rmsmp_hls.report.tables import Column, Table
+    from rmsmp_hls.report.terminal import rich_table
+
+    result, params = outcome.result, outcome.checkpoint.params
+    columns = (
+        Column("Layer", name=True),
+        Column("Operation"),
+        Column("Codes"),
+        Column("Rows", number=True, detail=True),
+        Column("SQNR", number=True),
+        Column("Cosine", number=True),
+    )
+
+    def row(item: Fidelity) -> tuple[str, ...]:
+        form, weights = params.activations.get(item.tensor), params.rows.get(item.head)
+        own = weights if item.operation != "narrow copy" else None
+        return (
+            item.module,
+            item.operation,
+            "sums" if form is None else f"{form.bits} bits{', signed' if form.signed else ''}",
+            words.DASH if own is None else _mix(own.formats),
+            _decibel(item.sqnr_db),
+            f"{item.cosine:.4f}",
+        )
+
+    rows = tuple(row(item) for item in result.layers)
+    if result.output.tensor not in params.activations:
+        rows = (*rows, row(result.output))
+    last = result.output
+    total = ("network's result", "", "", "", _decibel(last.sqnr_db), f"{last.cosine:.4f}")
+    console.print()
+    console.print(rich_table(Table(columns, rows, total), console.width))
+    console.print(
+        f"\nmeasured on {words.count(result.images)} calibration images, against the float network",
+        soft_wrap=True,
+    )
+    if result.top1_agreement is not None:
+        share = words.percent(100 * result.top1_agreement, 2)
+        console.print(f"Same answer as the float network: {share} (calibration images)")
+    if outcome.float_correct is not None:
+        console.print(
+            f"Right on the {words.count(outcome.validated)} validation images in the model: float "
+            f"{words.count(outcome.float_correct)}, quantized "
+            f"{words.count(outcome.quantized_correct)}",
+            soft_wrap=True,
+        )
+    console.print(f"Checkpoint: {words.printable(str(out))}", soft_wrap=True)
+
+
+def _mix(formats: tuple[str, ...]) -> str:
+    return ", ".join(f"{count} {name}" for name, count in sorted(Counter(formats).items()))
+
+
+def _decibel(value: float) -> str:
+    if math.isinf(value):
+        return "exact" if value > 0 else "no signal"
+    return f"{value:.1f} dB"

@@ -1,0 +1,1 @@
+"""What the commands besides `build` do, without a word about command lines or terminals."""

@@ -1,0 +1,142 @@
+"""Which unit of the accelerator computes each operation of a float network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rmsmp_hls.errors import RmsmpError
+from rmsmp_hls.ir.float_ops import FloatOp
+from rmsmp_hls.ir.graph import FloatGraph, IntGraph
+from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
+from rmsmp_hls.ir.types import Shape
+from rmsmp_hls.quant.placement import QuantPlan
+from rmsmp_hls.schedule.jobs import matmul_job
+from rmsmp_hls.schedule.place_rows import kind_counts
+
+MATRIX, VECTOR, HOST, FOLDED, NOTHING, NOT_MAPPED = (
+    "matrix array", "vector unit", "host", "folded", "no work", "not mapped",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class MappedOperation:
+    """One operation, and where it is computed.
+
+    Attributes:
+        name, module, operation: of the float graph; `module` is the path in the torch model.
+        shape: of its result, without the batch.
+        unit: one of the words above.
+        detail: what it is folded into, or what the unit does.
+        rows: of weights, (shift-add, Fixed-4, Fixed-8); None without weights.
+        macs: multiply-accumulates per image.
+        problem, fix: why it is not mapped, and what to do; "" if it is.
+    """
+
+    name: str
+    module: str
+    operation: str
+    shape: Shape
+    unit: str
+    detail: str = ""
+    rows: tuple[int, int, int] | None = None
+    macs: int = 0
+    problem: str = ""
+    fix: str = ""
+
+
+def map_operations(
+    graph: FloatGraph, plan: QuantPlan, lowered: IntGraph
+) -> tuple[MappedOperation, ...]:
+    """Return every operation of `graph`, in order, each narrow copy behind its source.
+
+    Args:
+        graph: the float network.
+        plan: its quantizers; says what is folded into what.
+        lowered: the same network in integers.
+    """
+    tails = {point.head: point.tensor for point in (*plan.points, plan.logits)}
+    folded = {
+        name: point.head
+        for point in (*plan.points, plan.logits)
+        for name in (point.batchnorm, point.clamp)
+        if name and name != point.head
+    }
+    integers = {op.name: op for op in lowered}
+    found: list[MappedOperation] = []
+    for op in graph:
+        made = integers.get(tails.get(op.name, op.name))
+        if op.name in folded:
+            head = graph.op(folded[op.name])
+            found.append(_entry(op, FOLDED, f"into {head.module or head.name}"))
+        elif made is None:
+            found.append(_entry(op, NOTHING, "codes pass as they lie"))
+        else:
+            found.append(_mapped(op, made, lowered))
+        narrow = next((n for n in plan.narrows if n.source == op.name), None)
+        if narrow is not None and narrow.name in integers:
+            found.append(
+                MappedOperation(
+                    narrow.name,
+                    op.module or op.name,
+                    "Requantize",
+                    op.shape,
+                    VECTOR,
+                    f"{narrow.bits}-bit copy for the matrix array",
+                )
+            )
+    return tuple(found)
+
+
+def not_mapped(graph: FloatGraph, findings: Sequence[RmsmpError]) -> tuple[MappedOperation, ...]:
+    """Return every operation of a network that could not be mapped; its findings beside them."""
+    found = []
+    for op in graph:
+        names = {f"layer {op.name!r}", f"layer {op.module!r}", f"tensor {op.name!r}"}
+        mine = [finding for finding in findings if finding.where in names]
+        found.append(
+            _entry(
+                op,
+                NOT_MAPPED,
+                problem="; ".join(finding.what for finding in mine),
+                fix="; ".join(dict.fromkeys(finding.fix for finding in mine if finding.fix)),
+            )
+        )
+    return tuple(found)
+
+
+def _entry(op: FloatOp, unit: str, detail: str = "", **more: object) -> MappedOperation:
+    return MappedOperation(
+        op.name,
+        op.module or op.name,
+        type(op).__name__,
+        op.shape,
+        unit,
+        detail,
+        **more,  # type: ignore[arg-type]
+    )
+
+
+def _mapped(op: FloatOp, made: IntOp, lowered: IntGraph) -> MappedOperation:
+    if isinstance(made, IntMatmul):
+        job = matmul_job(lowered, made)
+        detail = f"{'x'.join(map(str, made.window.kernel))}, {job.in_planes * 4}-bit input"
+        if made.output is None:
+            detail += ", result as sums" + (" with argmax" if lowered.argmax else "")
+        return _entry(op, MATRIX, detail, rows=kind_counts(made.formats), macs=job.macs)
+    if isinstance(made, IntInput):
+        assert made.output is not None
+        return _entry(op, HOST, f"quantizes images to {made.output.bits} bits")
+    taps = math.prod(made.window.kernel) if isinstance(made, IntMaxPool | IntSumPool) else 2
+    return _entry(op, VECTOR, _vector_work(made, taps))
+
+
+def _vector_work(made: IntOp, taps: int) -> str:
+    if isinstance(made, IntAdd):
+        return "sum of two tensors"
+    if isinstance(made, IntMaxPool):
+        return f"maximum of {taps}"
+    if isinstance(made, IntSumPool):
+        return f"mean of {taps}" if taps > 1 else "requantization"
+    return type(made).__name__

@@ -1,0 +1,61 @@
+"""Which rows suffer most from four bits, measured on data.
+
+Of every row: the squared error that its Fixed-4 weights make in the layer's output, behind its
+batch norm, on the float network's own inputs; summed over all positions and images.
+
+Source: FILM-QNN (Sun et al., FPGA 2022), which ranks filters by their quantization error; here
+the error is taken at the output, so that weights whose inputs are small count little.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from rmsmp_hls.ir.float_ops import BatchNorm, Conv2d, FloatOp, Linear
+from rmsmp_hls.ir.graph import FloatGraph
+from rmsmp_hls.quant.placement import QuantPlan
+from rmsmp_hls.train.bias import affine_tails
+from rmsmp_hls.train.execute import product
+from rmsmp_hls.train.quantizers import quantize_rows
+from rmsmp_hls.train.state import QuantState
+
+
+class RowErrors:
+    """Sums the error of every row over batches; `see` is a `watched.Watch`.
+
+    Attributes:
+        sums: layer -> float64 [rows].
+    """
+
+    def __init__(
+        self, graph: FloatGraph, plan: QuantPlan, state: QuantState, constants: dict[str, Tensor]
+    ) -> None:
+        """Quantize all weights to Fixed-4; `state` holds all rows as Fixed-4, fitted."""
+        self.sums: dict[str, Tensor] = {}
+        self.error: dict[str, Tensor] = {}
+        tails = affine_tails(plan)
+        for op in graph.of_type(Conv2d, Linear):
+            assert isinstance(op, (Conv2d, Linear))
+            weight, rows = constants[op.weight], state.row(op.name)
+            scales = rows.scales().detach()
+            shape = (-1,) + (1,) * (weight.dim() - 1)
+            levels = quantize_rows(weight, scales, rows.names).detach()
+            gain = _gain(graph.op(tails[op.name]), constants)
+            error = (levels * scales.reshape(shape) - weight.double()) * gain.reshape(shape)
+            self.error[op.name] = error.to(weight.dtype)
+            self.sums[op.name] = torch.zeros(len(weight), dtype=torch.float64)
+
+    def see(self, op: FloatOp, inputs: list[Tensor], made: Tensor) -> Tensor:
+        """Add what one layer's rows do wrong in one batch; the value goes on as it is."""
+        if isinstance(op, (Conv2d, Linear)):
+            wrong = product(op, inputs[0], self.error[op.name], None).double()
+            self.sums[op.name] += (wrong * wrong).transpose(0, 1).flatten(1).sum(1)
+        return made
+
+
+def _gain(op: FloatOp, constants: dict[str, Tensor]) -> Tensor:
+    if not isinstance(op, BatchNorm):
+        return torch.ones(1, dtype=torch.float64)
+    weight = constants[op.weight].double() if op.weight else torch.ones(1, dtype=torch.float64)
+    return weight / torch.sqrt(constants[op.running_var].double() + op.eps)
