@@ -10,10 +10,15 @@ SUPPORTED = (
 _SMOOTH = "use ReLU or ReLU6 and train on; the array clamps, it does not curve"
 _CONVOLUTION = "use a dense two-dimensional convolution (nn.Conv2d)"
 _DECOMPOSED = "save what torch.export.export returns, without run_decompositions()"
+_BRANCH = "let nothing in forward depend on the values of tensors"
 _ADVICE: tuple[tuple[str, str], ...] = (
-    # (start of the operation's name behind "aten.", what to do); the first that fits counts
+    # (start of the operation's name behind its namespace, what to do); the first that fits counts
     ("convolution.", _DECOMPOSED),
     ("_native_batch_norm", _DECOMPOSED),
+    ("wrap_with", "leave torch.no_grad(), set_grad_enabled and autocast out of forward"),
+    ("cond", _BRANCH),
+    ("while_loop", _BRANCH),
+    ("map_impl", _BRANCH),
     ("softmax", "leave it out: the largest logit is the largest probability"),
     ("log_softmax", "leave it out and use nn.CrossEntropyLoss in training"),
     ("silu", _SMOOTH),
@@ -53,6 +58,6 @@ _ADVICE: tuple[tuple[str, str], ...] = (
 
 def advice_for(op: str) -> str:
     """Return what to do about operation `op`, e.g. "aten.silu.default"."""
-    name = op.removeprefix("aten.")
+    name = op.removeprefix("aten.").removeprefix("higher_order.")
     fitting = (text for start, text in _ADVICE if name.startswith(start))
     return next(fitting, SUPPORTED)

@@ -109,7 +109,8 @@ class _RawReader:
         """Refuse what reads past its file, or more elements than the file has."""
         if 0 in sizes:
             raise _wrong(key, "is empty", "remove the layer: it computes nothing")
-        impossible = min([offset, *sizes, *strides]) < 0 or len(sizes) > _MOST_DIMENSIONS
+        numbers = [offset, *sizes, *strides]
+        impossible = min(numbers) < 0 or max(numbers) > _MOST_BYTES or len(sizes) > _MOST_DIMENSIONS
         last = offset + sum((n - 1) * step for n, step in zip(sizes, strides, strict=True))
         if impossible or last >= there or prod(sizes) > there:
             shape = f"shape {sizes}, strides {strides}, offset {offset}"

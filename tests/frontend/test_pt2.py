@@ -263,6 +263,19 @@ class Two(nn.Module):
         return F.relu(x) + y
 
 
+def test_graphs_inside_the_graph_are_refused(tmp_path: Path) -> None:
+    """A block under torch.no_grad() is an operation on graphs; so says the message."""
+
+    class Net(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            with torch.no_grad():
+                y = F.relu(x)
+            return F.relu6(y)
+
+    message = refusal(export(Net(), tmp_path / "net.pt2"))
+    assert "wrap_with_set_grad_enabled" in message and "leave torch.no_grad()" in message
+
+
 def test_several_inputs_and_outputs_are_refused(tmp_path: Path) -> None:
     """The network reads one tensor and returns one."""
     x, path = torch.zeros(1, 2, 8, 8), tmp_path / "net.pt2"
@@ -422,6 +435,7 @@ def test_a_missing_member_is_named(saved: Path, member: str) -> None:
 
 
 NODE = ("graph_module", "graph", "nodes", 0)
+NORM, DROP = (*NODE[:-1], 1), (*NODE[:-1], -2)
 META = ("config", "fc.weight", "tensor_meta")
 CASES: list[tuple[Edit, str]] = [
     (lambda m: m.update({GRAPH: b"{"}), "is not JSON"),
@@ -454,6 +468,9 @@ CASES: list[tuple[Edit, str]] = [
     (in_json(GRAPH, *NODE, "inputs", 3, "arg", value={"as_ints": [0, 0]}), "impossible window"),
     (in_json(GRAPH, *NODE, "inputs", 3, "arg", value={"as_ints": [2, 2]}), "cannot make shape"),
     (in_json(GRAPH, *NODE, "inputs", 3, "arg", value={"as_ints": [True]}), "not an integer"),
+    (in_json(GRAPH, *NORM, "inputs", 7, "arg", value={"as_float": 1e300}), "has eps=1e+300"),
+    (in_json(GRAPH, *NORM, "inputs", 7, "arg", value={"as_float": "NaN"}), "has eps=nan"),
+    (in_json(GRAPH, *DROP, "inputs", 1, "arg", value={"as_float": -1.0}), "probability -1.0"),
     (in_json(CONFIG, *META, "sizes", 0, "as_int", value=1 << 50), "reaches past"),
     (in_json(CONFIG, *META, "sizes", 0, "as_int", value=6), "reaches past"),
     (in_json(CONFIG, *META, "sizes", 0, "as_int", value=4), "has shape [4, 12], not [5, 12]"),
@@ -462,6 +479,7 @@ CASES: list[tuple[Edit, str]] = [
     (in_json(CONFIG, *META, "sizes", 0, "as_int", value=5.0), "not an integer"),
     (in_json(CONFIG, *META, "sizes", value=[{"as_int": 60}]), "not a plain strided tensor"),
     (in_json(CONFIG, *META, "strides", 0, "as_int", value=13), "reaches past"),
+    (in_json(CONFIG, *META, "strides", 0, "as_int", value=1 << 100), "reaches past"),
     (in_json(CONFIG, *META, "strides", 0, "as_int", value=-1), "reaches past"),
     (in_json(CONFIG, *META, "storage_offset", "as_int", value=1), "reaches past"),
     (in_json(CONFIG, *META, "storage_offset", "as_int", value=-1), "reaches past"),
