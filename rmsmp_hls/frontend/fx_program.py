@@ -35,7 +35,7 @@ def program_of(module: nn.Module, exported: torch.export.ExportedProgram, batch:
         inputs=tuple(_input(n, signature, keys) for n in nodes if n.op == "placeholder"),
         nodes=tuple(_node(n) for n in nodes if _is_call(n)),
         outputs=tuple(str(name) if name in returned else "" for name in signature.user_outputs),
-        modules=frozenset(path for path, _ in module.named_modules()),
+        modules=frozenset(path for path, _ in module.named_modules(remove_duplicate=False)),
         batch=batch,
     )
 

@@ -27,6 +27,9 @@ from rmsmp_hls.frontend.pt2_sizes import SYMBOLIC, Sizes
 
 _MAJOR = 8
 _ATEN = re.compile(r"aten\.(\w+)\.(\w+)")
+_STACK_ENTRY = re.compile(r"(?P<key>[^,]*),(?P<path>[^,]{0,1000}),[^,]*(\[.*\])?")
+_LONGEST_STACK = 20_000  # characters
+_NO_MODULE = "_empty_nn_module_stack_from_metadata_hook"
 _IGNORED = ("aten._assert", "aten.sym_")  # checks and sizes that torch adds
 
 
@@ -55,7 +58,10 @@ class _Reader:
         self.signature = module.field("signature")
         self.sizes = Sizes(self.graph)
         self.defined: set[str] = set()
-        self.paths: set[str] = {""}
+        entries = module.field("module_call_graph").items()
+        calls = (_module_of(node.field("metadata")) for node in self.graph.field("nodes").items())
+        paths = {entry.field("fqn").text().split("@")[0] for entry in entries}
+        self.modules = _with_parents(paths | {path for _, path in calls})
         self.findings: list[RmsmpError] = []
 
     def program(self) -> Program:
@@ -75,7 +81,7 @@ class _Reader:
         outputs = tuple(self._outputs())
         if self.findings:
             raise ModelImportError.gather(self.findings)
-        return Program(inputs, nodes, outputs, self._modules(), self.sizes.batch)
+        return Program(inputs, nodes, outputs, self.modules, self.sizes.batch)
 
     def _input(self, kind: str, spec: Json) -> GraphInput:
         if kind == "constant_input":
@@ -118,7 +124,6 @@ class _Reader:
             name = entry.field("name").text()
             given[name or str(len(given))] = value
         call, module = _module_of(item.field("metadata"))
-        self.paths.add(module)
         made = tuple(self._results(outputs))
         arguments = self._all_arguments(item, op, given)
         symbolic = [self.sizes.printed(t.name) for t in made if SYMBOLIC in t.shape]
@@ -175,28 +180,26 @@ class _Reader:
             elif kind == "user_input_mutation":
                 self._find("overwrites its input", "the network", "leave the input as it is")
 
-    def _modules(self) -> frozenset[str]:
-        entries = self.module.field("module_call_graph").items()
-        paths = self.paths | {entry.field("fqn").text().split("@")[0] for entry in entries}
-        parents = {
-            path[:end] for path in paths for end in (m.start() for m in re.finditer(r"\.", path))
-        }
-        return frozenset(paths | parents)
-
     def _find(self, what: str, where: str, fix: str) -> None:
         self.findings.append(ModelImportError(what, where=where, fix=fix))
+
+
+def _with_parents(paths: set[str]) -> frozenset[str]:
+    """Return the module paths and all paths above them."""
+    dots = ((path, match.start()) for path in paths for match in re.finditer(r"\.", path))
+    return frozenset({"", *paths, *(path[:end] for path, end in dots)})
 
 
 def _module_of(metadata: Json) -> tuple[str, str]:
     """Return (key of the module's call, path of the module); ("", "") if nothing is noted.
 
-    The text is "key,path,type;..." from the outermost module to the innermost.
+    The text is "key,path,type;..." from the outermost module to the innermost. Nothing is
+    quoted, so names with commas or semicolons are given up.
     """
     stack = metadata.optional("nn_module_stack")
-    if stack is None or type(stack.value) is not str:
+    if stack is None or type(stack.value) is not str or len(stack.value) > _LONGEST_STACK:
         return "", ""
-    parts = stack.value.rsplit(";", 1)[-1].split(",")
-    if len(parts) < 3 or parts[0].startswith("_empty_nn_module_stack"):
+    found = _STACK_ENTRY.fullmatch(stack.value.rsplit(";", 1)[-1])
+    if found is None or found["key"] == _NO_MODULE or not found["path"].isprintable():
         return "", ""
-    path = parts[1].split("@")[0]
-    return (parts[0], path) if len(path) <= 1000 and path.isprintable() else ("", "")
+    return found["key"], found["path"].split("@")[0]

@@ -130,6 +130,24 @@ def saved(residual: tuple[nn.Module, bytes], tmp_path: Path) -> Path:
     return path
 
 
+class Shared(nn.Module):
+    """Modules under several names, in a container and unused; buffers that nothing reads."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        conv, relu = nn.Conv2d(2, 2, 3, padding=1), nn.ReLU()
+        self.list = nn.ModuleList([conv, relu, conv, relu])
+        self.alias = conv
+        self.unused = nn.Sequential(nn.Conv2d(1, 1, 1), nn.ReLU())
+        self.register_buffer("kept", torch.ones(3))
+        self.register_buffer("lost", torch.ones(3), persistent=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for part in self.list:
+            x = part(x)
+        return self.alias(x)
+
+
 NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "residual": (Residual, (2, 8, 8)),
     "functional": (Functional, (1, 8, 8)),
@@ -148,6 +166,7 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     ),
     "mean": (lambda: Fn(lambda x: x.clamp(max=0.3).mean((2, 3))), (2, 8, 8)),
     "pool": (lambda: Fn(lambda x: F.adaptive_avg_pool2d(x, (2, 4)).contiguous()), (2, 8, 8)),
+    "shared": (Shared, (2, 8, 8)),
     "overwrites": (lambda: Fn(lambda x: F.relu_(x) + x), (2, 8, 8)),
 }  # fmt: skip
 
@@ -170,6 +189,24 @@ def test_a_strict_export_is_the_same(tmp_path: Path) -> None:
     net = randomized(Residual()).eval()
     path = export(net, tmp_path / "net.pt2", dynamic={0: torch.export.Dim("n")}, strict=True)
     assert_equal(load_exported_program(path), net, (2, 8, 8))
+
+
+def test_names_with_separators_are_given_up(tmp_path: Path) -> None:
+    """A module's name with a comma cannot be told from its path: the function names it."""
+
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            convs = {"a,b": nn.Conv2d(2, 2, 1), "c;d": nn.ReLU(), "e": nn.Conv2d(2, 2, 1)}
+            self.parts = nn.ModuleDict(convs)
+
+        def forward(self, x: Tensor) -> Tensor:
+            for part in self.parts.values():
+                x = part(x)
+            return x
+
+    graph = load_exported_program(export(Named().eval(), tmp_path / "net.pt2"))
+    assert [op.name for op in graph] == ["x", "conv2d", "relu", "parts.e"]
 
 
 @pytest.mark.filterwarnings("ignore:No complete tensor")
