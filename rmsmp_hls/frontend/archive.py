@@ -37,7 +37,7 @@ def check_archive(path: Path) -> None:
         ModelImportError: names what the file is, and what to do.
     """
     where = str(path)
-    _check_file(path)
+    check_file(path)
     with path.open("rb") as file:
         head = file.read(4)
     if head[:1] == b"\x80":
@@ -61,6 +61,30 @@ def check_archive(path: Path) -> None:
         raise _truncated(where, str(error)) from error
     except OSError as error:
         raise ModelImportError(f"cannot be read: {error.strerror or error}", where=where) from error
+
+
+def check_saved(content: bytes, where: str) -> None:
+    """Refuse bytes of torch.save that hold more than plain tensors, numbers and strings.
+
+    Raises:
+        ModelImportError: says what `where` holds; nothing was loaded.
+    """
+    if content[:1] == b"\x80":
+        _check_pickle(content, where)
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if (
+                any(entry.compress_type != zipfile.ZIP_STORED for entry in entries)
+                or sum(entry.file_size for entry in entries) > len(content)
+                or len({entry.filename for entry in entries}) != len(entries)
+            ):
+                raise _truncated(where, "its parameters are no archive of torch.save")
+            for entry in entries:
+                if entry.filename.endswith("data.pkl"):
+                    _check_pickle(archive.read(entry), where)
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, RuntimeError, ValueError) as error:
+        raise _truncated(where, str(error)) from error
 
 
 def foreign_globals(pickled: bytes) -> list[str]:
@@ -100,7 +124,8 @@ def _is_safe(name: str) -> bool:
     return name in _SAFE or (module in ("torch", "torch.storage") and attribute.endswith(_STORAGES))
 
 
-def _check_file(path: Path) -> None:
+def check_file(path: Path) -> None:
+    """Raise ModelImportError if the file is missing, empty, a folder or not readable."""
     where = str(path)
     try:
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""Open a model file, whatever kind it is: nothing in it is executed."""
+"""Opens a model file, whichever of the readable kinds it is."""
 
 from __future__ import annotations
 
@@ -6,28 +6,32 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rmsmp_hls.frontend.checkpoint import Checkpoint, load_checkpoint
+from rmsmp_hls.frontend.pt2 import is_exported_program, load_exported_program
 from rmsmp_hls.ir.graph import FloatGraph
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A network from a file.
+    """What a model file holds.
 
     Attributes:
         graph: the float network, its constants bound.
-        checkpoint: formats, scales and validation data, if the file carries them.
+        checkpoint: everything of an RMSMP checkpoint; None for an exported float network,
+            which is not quantized yet.
     """
 
     graph: FloatGraph
-    checkpoint: Checkpoint | None = None
+    checkpoint: Checkpoint | None
 
 
 def load_model(path: str | Path) -> LoadedModel:
-    """Read a model file.
+    """Read an RMSMP checkpoint or a file of torch.export.save. No code in the file is run.
 
     Raises:
-        ModelImportError: the file is missing, damaged, unsafe, of no known kind, or holds what
-            is not supported (all of it is listed).
+        ModelImportError: the file is neither, or cannot be read; see `load_checkpoint` and
+            `load_exported_program`.
     """
+    if is_exported_program(path):
+        return LoadedModel(load_exported_program(path), None)
     checkpoint = load_checkpoint(path)
     return LoadedModel(checkpoint.graph, checkpoint)

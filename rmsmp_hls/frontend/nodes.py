@@ -1,60 +1,114 @@
-"""What one node of an exported graph says: its module, shape and named arguments."""
+"""An exported network in plain data: what the importers read, whoever wrote it.
+
+`frontend.fx_program` makes it from a graph in memory, `frontend.pt2_program` from the JSON
+of a saved one; `frontend.walk` turns it into a FloatGraph and knows neither.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
-from torch import Tensor, fx
-
-from rmsmp_hls.frontend.ops import Value
-
-# Checks and sizes that torch adds; they compute no tensor.
-_IGNORED = ("aten._assert", "aten.sym_")
+import torch
 
 
-def is_call(node: fx.Node) -> bool:
-    """Return whether the node computes something."""
-    return node.op == "call_function" and not str(node.target).startswith(_IGNORED)
+class InputKind(Enum):
+    """What an input of the exported graph is."""
+
+    USER = "user"  # an argument of forward
+    STATE = "state"  # an entry of the state_dict
+    OTHER = "other"  # a constant, a buffer that is not saved
 
 
-def is_in_place(node: fx.Node) -> bool:
-    """Return whether the node overwrites its first argument, as `relu_` does."""
-    parts = str(node.target).split(".")
-    return len(parts) > 1 and parts[1].endswith("_") and not parts[1].endswith("__")
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An argument that is the tensor of another node, by its name."""
+
+    name: str
 
 
-def module_of(node: fx.Node) -> tuple[str, str]:
-    """Return (key of the module's call, path of the module) of a node."""
-    stack: Mapping[str, tuple[str, Any]] = node.meta.get("nn_module_stack") or {}
-    if not stack:
-        return "", ""
-    key, (path, _) = list(stack.items())[-1]
-    return key, str(path).split("@")[0]
+@dataclass(frozen=True, slots=True)
+class TensorInfo:
+    """A tensor's unique name, whole shape and number type, e.g. "torch.float32".
+
+    What is no tensor has the shape () and the type "".
+    """
+
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str = ""
 
 
-def shape_of(node: fx.Node) -> tuple[int, ...]:
-    """Return the whole shape of the node's tensor, () if it makes several."""
-    value = node.meta.get("val")
-    return tuple(int(size) for size in value.shape) if isinstance(value, Tensor) else ()
+@dataclass(frozen=True, slots=True)
+class GraphInput:
+    """One input of the exported graph: its tensor, what it is, its key in the state_dict."""
+
+    tensor: TensorInfo
+    kind: InputKind
+    key: str = ""
 
 
-def arguments_of(node: fx.Node, values: Mapping[fx.Node, Value]) -> dict[str, Any]:
-    """Return the arguments by name, defaults filled in."""
-    schema = getattr(node.target, "_schema", None)
-    if schema is None:
-        return {str(i): values.get(a, a) for i, a in enumerate(node.all_input_nodes)}
-    found: dict[str, Any] = {}
-    for position, argument in enumerate(schema.arguments):
-        if position < len(node.args):
-            raw = node.args[position]
-        elif argument.name in node.kwargs:
-            raw = node.kwargs[argument.name]
-        else:
-            raw = argument.default_value if argument.has_default_value() else None
-        mapped: Any = fx.node.map_arg(raw, lambda n: values.get(n, n))  # type: ignore[arg-type,return-value]
-        found[argument.name] = mapped
-    return found
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One call of an operation.
+
+    Attributes:
+        results: the tensors that it makes.
+        op: name with overload, e.g. "aten.conv2d.default".
+        call: key of the call of the module that it is part of.
+        module: path of that module, "" for the network itself.
+        arguments: by the schema's names and in its order, defaults filled in; tensors
+            are `Ref`s.
+    """
+
+    results: tuple[TensorInfo, ...]
+    op: str
+    call: str
+    module: str
+    arguments: Mapping[str, Any]
+
+    @property
+    def result(self) -> TensorInfo:
+        """The only tensor that it makes; one without shape and type if there are several."""
+        return self.results[0] if len(self.results) == 1 else TensorInfo("")
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether the node overwrites its first argument, as `relu_` does."""
+        parts = self.op.split(".")
+        return len(parts) > 1 and parts[1].endswith("_") and not parts[1].endswith("__")
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """Names of the tensors that it reads, in order."""
+        return tuple(a.name for a in tensors_of(self.arguments) if isinstance(a, Ref))
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A whole exported network.
+
+    Attributes:
+        inputs: of the graph, in order.
+        nodes: calls that compute tensors, in the order in which they run.
+        outputs: names of the network's results, "" for one that is no tensor.
+        modules: paths of all modules, "" included.
+        batch: size of the batch in all shapes.
+    """
+
+    inputs: tuple[GraphInput, ...]
+    nodes: tuple[Node, ...]
+    outputs: tuple[str, ...]
+    modules: frozenset[str]
+    batch: int
+
+    @property
+    def leaves(self) -> frozenset[str]:
+        """Paths of the modules that have no module inside."""
+        inner = {path.rpartition(".")[0] for path in self.modules if path}
+        return self.modules - inner
 
 
 def tensors_of(arguments: Mapping[str, Any]) -> Iterator[Any]:
@@ -66,9 +120,17 @@ def tensors_of(arguments: Mapping[str, Any]) -> Iterator[Any]:
             yield value
 
 
-def keeps_type(node: fx.Node) -> bool:
-    """Return whether the result is of the number type of the first tensor argument."""
-    sources = node.all_input_nodes
-    values = [n.meta.get("val") for n in (node, *sources[:1])]
-    types = {value.dtype for value in values if isinstance(value, Tensor)}
-    return len(types) == 1
+def with_defaults(
+    schema: torch.FunctionSchema, given: Mapping[str, Any], positional: tuple[Any, ...] = ()
+) -> dict[str, Any]:
+    """Return the arguments of an operation by name, in the schema's order, all of them."""
+    found: dict[str, Any] = {}
+    for position, argument in enumerate(schema.arguments):
+        if position < len(positional):
+            found[argument.name] = positional[position]
+        elif argument.name in given:
+            found[argument.name] = given[argument.name]
+        else:
+            default = argument.default_value if argument.has_default_value() else None
+            found[argument.name] = default
+    return found

@@ -32,6 +32,8 @@ from rmsmp_hls.ir.float_ops import (
 )
 from rmsmp_hls.ir.types import Window
 
+_LARGEST_EPS = 1e6
+
 
 class Kind(Enum):
     """What a tensor argument is."""
@@ -158,6 +160,9 @@ def batch_norm(call: Call) -> tuple[FloatOp, ...]:
             "normalizes by the statistics of the batch also in evaluation",
             "use track_running_stats=True, and self.training in F.batch_norm",
         )
+    eps = float(call.arguments["eps"])
+    if not 0 <= eps <= _LARGEST_EPS:
+        raise call.refuse(f"has eps={eps}", "use a small positive eps")
     return (
         BatchNorm(
             inputs=(call.activation("input").name,),
@@ -165,7 +170,7 @@ def batch_norm(call: Call) -> tuple[FloatOp, ...]:
             bias=call.parameter("bias"),
             running_mean=mean,
             running_var=var,
-            eps=float(call.arguments["eps"]),
+            eps=eps,
             momentum=float(call.arguments["momentum"]),
             **call.base,
         ),
@@ -289,8 +294,10 @@ def dropout(call: Call) -> tuple[FloatOp, ...]:
         raise call.refuse(
             "is active in evaluation too", "pass training=self.training, or use nn.Dropout"
         )
-    source = call.activation("input").name
-    return (Dropout(inputs=(source,), p=float(call.arguments["p"]), **call.base),)
+    source, p = call.activation("input").name, float(call.arguments["p"])
+    if not 0 <= p <= 1:
+        raise call.refuse(f"has the probability {p}", "use a probability from 0 to 1")
+    return (Dropout(inputs=(source,), p=p, **call.base),)
 
 
 def feature_dropout(call: Call) -> tuple[FloatOp, ...]:
