@@ -157,7 +157,7 @@ def main() -> None:
         progress.update(task, advance=1)
         calibrated = accuracy(model, test)
         groups = rt.parameter_groups(model, weight_decay=1e-4)
-        adam = torch.optim.AdamW(groups, lr=1e-3)
+        adam = torch.optim.AdamW(groups, lr=2e-4)
         train(
             model, training, options.qat_epochs, adam, options.seed + 1, progress,
             "Quantization-aware training",
@@ -182,7 +182,7 @@ def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path("model.pt"), help="checkpoint to write")
     parser.add_argument("--epochs", type=int, default=30, help="epochs of float training")
-    parser.add_argument("--qat-epochs", type=int, default=30, help="epochs with quantizers")
+    parser.add_argument("--qat-epochs", type=int, default=15, help="epochs with quantizers")
     parser.add_argument("--seed", type=int, default=0, help="of weights, order and shifts")
     parser.add_argument("--codebook", default="SP2-4", help="SP2-4, PoT-4 or APoT-4")
     parser.add_argument("--ratio", default="65:30:5", help="shift-add : Fixed-4 : Fixed-8")

@@ -142,15 +142,14 @@ def check_file(path: Path) -> None:
 
 def _check_members(names: list[str], where: str) -> None:
     inner = [name.split("/", 1)[-1] for name in names]
-    kind = ""
+    kind, fix = "", HOW_TO_SAVE
     if any(name == "constants.pkl" or name.startswith("code/") for name in inner):
         kind = "a TorchScript archive"
     elif any(name in _EXPORTED or original in _EXPORTED for name, original in zip(inner, names)):  # noqa: B905
-        kind = "an exported program (torch.export.save)"
+        kind = "an exported program (torch.export.save), not quantized yet"
+        fix = "quantize it first: rmsmp-hls quantize FILE --calib IMAGES -o model.pt"
     if kind:
-        raise ModelImportError(
-            f"is {kind}; models are read as RMSMP checkpoints only", where=where, fix=HOW_TO_SAVE
-        )
+        raise ModelImportError(f"is {kind}; this reads RMSMP checkpoints", where=where, fix=fix)
     if "data.pkl" not in inner:
         raise ModelImportError(
             "is a zip archive, but not one of torch.save", where=where, fix=HOW_TO_SAVE

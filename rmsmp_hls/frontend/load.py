@@ -21,7 +21,7 @@ class LoadedModel:
     """
 
     graph: FloatGraph
-    checkpoint: Checkpoint | None
+    checkpoint: Checkpoint | None = None
 
 
 def load_model(path: str | Path) -> LoadedModel:
