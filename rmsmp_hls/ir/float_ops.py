@@ -28,11 +28,16 @@ class Input(FloatOp):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv2d(FloatOp):
-    """2-D convolution; weight [O, I, KH, KW], bias [O] or "" for none."""
+    """2-D convolution; weight [O, I / groups, KH, KW], bias [O] or "" for none.
+
+    Of a 1-D convolution the images are (C, 1, L), and the weight [O, I / groups, K] with the
+    kernel (1, K).
+    """
 
     weight: str
     bias: str
     window: Window
+    groups: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,13 +83,62 @@ class AvgPool2d(FloatOp):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Activation(FloatOp):
+    """An activation function of every element, one of `numerics.functions`.
+
+    Attributes:
+        function: its name, e.g. "silu".
+        parameter: its parameter (the slope of "leaky_relu"), 0 where it has none.
+    """
+
+    function: str
+    parameter: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Add(FloatOp):
-    """Element-wise sum of two tensors of equal shape."""
+    """Element-wise sum of two tensors of equal shape; the second may be (C, 1, 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Multiply(FloatOp):
+    """Element-wise product of two tensors of equal shape; the second may be (C, 1, 1)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Concat(FloatOp):
+    """Two or more tensors one behind the other, along channels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelectChannels(FloatOp):
+    """Channel i of the result is channel indices[i]: slices, splits and shuffles."""
+
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upsample(FloatOp):
+    """Nearest neighbour: every pixel becomes factors[0] x factors[1] pixels."""
+
+    factors: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pad(FloatOp):
+    """Zeros around the image: padding (top, left, bottom, right), none negative."""
+
+    padding: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Flatten(FloatOp):
     """(C, H, W) -> (C * H * W,), channel-major as torch does."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unflatten(FloatOp):
+    """(F,) -> (F, 1, 1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,5 +149,6 @@ class Dropout(FloatOp):
 
 
 FLOAT_OPS: tuple[type[FloatOp], ...] = (
-    Input, Conv2d, Linear, BatchNorm, Clamp, MaxPool2d, AvgPool2d, Add, Flatten, Dropout,
+    Input, Conv2d, Linear, BatchNorm, Clamp, Activation, MaxPool2d, AvgPool2d, Add, Multiply,
+    Concat, SelectChannels, Upsample, Pad, Flatten, Unflatten, Dropout,
 )  # fmt: skip

@@ -35,7 +35,8 @@ class IntMatmul(IntOp):
     """acc[r] = sum w * a; y = clamp((acc * multiplier[r] + bias[r]) >> shift, low, high).
 
     Attributes:
-        codes: uint8 [O, I, KH, KW]; `formats` names each row's codebook.
+        codes: uint8 [O, I / groups, KH, KW]; `formats` names each row's codebook.
+        groups: row r reads channels g * I / groups .. of its group g = r div (O / groups).
         multiplier: int64 [O], signed, at most 18 bits.
         bias: int64 [O], fits 48 bits, rounding half included.
         shift: 0..47.
@@ -57,11 +58,56 @@ class IntMatmul(IntOp):
     acc_bits: int
     logit_scale: ConstTensor
     logit_offset: ConstTensor
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntTable(IntOp):
+    """y = table[a - low], `low` the smallest code of the operand's format.
+
+    Attributes:
+        table: int64 [number of codes of the operand's format], codes of `output`.
+    """
+
+    table: ConstTensor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntMultiply(IntOp):
+    """y = clamp((a * b * multiplier + bias) >> shift, low, high); b may be (C, 1, 1)."""
+
+    multiplier: int
+    bias: int
+    shift: int
+    low: int
+    high: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntConcat(IntOp):
+    """Operands one behind the other along channels, all in the format of the result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntSelect(IntOp):
+    """Channel i of the result is channel indices[i]; codes unchanged."""
+
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IntUpsample(IntOp):
+    """Every pixel becomes factors[0] x factors[1] pixels; codes unchanged."""
+
+    factors: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IntAdd(IntOp):
-    """y = clamp((a * multipliers[0] + b * multipliers[1] + bias) >> shift, low, high)."""
+    """y = clamp((a * multipliers[0] + b * multipliers[1] + bias) >> shift, low, high).
+
+    b may be (C, 1, 1).
+    """
 
     multipliers: tuple[int, int]
     bias: int
@@ -81,7 +127,7 @@ class IntMaxPool(IntOp):
 class IntSumPool(IntOp):
     """y = clamp((multiplier * sum of the window + bias) >> shift, low, high); padding is code 0.
 
-    Average pooling; with a 1 x 1 window, requantization of a tensor.
+    Average pooling; with a 1 x 1 window, requantization or padding of a tensor.
     """
 
     window: Window
@@ -92,4 +138,7 @@ class IntSumPool(IntOp):
     high: int
 
 
-INT_OPS: tuple[type[IntOp], ...] = (IntInput, IntMatmul, IntAdd, IntMaxPool, IntSumPool)
+INT_OPS: tuple[type[IntOp], ...] = (
+    IntInput, IntMatmul, IntTable, IntAdd, IntMultiply, IntMaxPool, IntSumPool, IntConcat,
+    IntSelect, IntUpsample,
+)  # fmt: skip

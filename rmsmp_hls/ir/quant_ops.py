@@ -36,7 +36,8 @@ class QuantMatmul(QuantOp):
     w = row_scale[r] * integer(code) and a = the input's value.
 
     Attributes:
-        codes: uint8 [O, I, KH, KW]; of a linear layer [O, F].
+        codes: uint8 [O, I / groups, KH, KW]; of a linear layer [O, F]. A batch norm that stands
+            alone is a convolution with groups = O whose weights all are the integer 1.
         formats: codebook name of every row.
         row_scales: float64 [O], value of weight integer 1.
         gain, offset: float64 [O], batch norm and bias.
@@ -52,11 +53,59 @@ class QuantMatmul(QuantOp):
     window: Window | None
     low: float
     high: float
+    groups: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantTable(QuantOp):
+    """clamp(function(a), low, high), quantized: a table with an entry per code of a.
+
+    `function` and `parameter` as of `ir.float_ops.Activation`.
+    """
+
+    function: str
+    parameter: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantMultiply(QuantOp):
+    """clamp(a * b, low, high), quantized; b may be (C, 1, 1)."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantConcat(QuantOp):
+    """Operands one behind the other along channels; all have the format of the result."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantSelect(QuantOp):
+    """Channel i of the result is channel indices[i]; codes unchanged."""
+
+    indices: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantUpsample(QuantOp):
+    """Nearest neighbour by whole factors (vertical, horizontal); codes unchanged."""
+
+    factors: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantPad(QuantOp):
+    """The code 0 around the image: padding (top, left, bottom, right); codes unchanged."""
+
+    padding: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantAdd(QuantOp):
-    """clamp(a + b, low, high), quantized."""
+    """clamp(a + b, low, high), quantized; b may be (C, 1, 1)."""
 
     low: float
     high: float
@@ -91,6 +140,13 @@ class QuantFlatten(QuantOp):
     """(C, H, W) -> (C * H * W,); codes unchanged."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuantUnflatten(QuantOp):
+    """(F,) -> (F, 1, 1); codes unchanged."""
+
+
 QUANT_OPS: tuple[type[QuantOp], ...] = (
-    QuantInput, QuantMatmul, QuantAdd, QuantMaxPool, QuantAvgPool, QuantRequantize, QuantFlatten,
+    QuantInput, QuantMatmul, QuantTable, QuantAdd, QuantMultiply, QuantMaxPool, QuantAvgPool,
+    QuantRequantize, QuantConcat, QuantSelect, QuantUpsample, QuantPad, QuantFlatten,
+    QuantUnflatten,
 )  # fmt: skip

@@ -201,7 +201,8 @@ def _from_fields(
 ) -> _T:
     declared = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(fields) - set(declared))
-    missing = sorted(set(declared) - set(fields))
+    absent = set(declared) - set(fields)  # files of earlier versions lack fields with defaults
+    missing = sorted(n for n in absent if declared[n].default is dataclasses.MISSING)
     if unknown or missing:
         text = f"unknown fields {unknown}, missing fields {missing}"
         raise ArtefactError(text, where=where)

@@ -63,16 +63,18 @@ class ActFormat:
         bits: 2..8.
         signed: codes are -(2^(bits-1)-1) .. 2^(bits-1)-1, else 0 .. 2^bits-1.
         scale: value of code 1; > 0.
+        narrow: False: signed codes reach -2^(bits-1) too (files with quantizers of their own).
     """
 
     bits: int
     signed: bool
     scale: float
+    narrow: bool = True
 
     @property
     def low(self) -> int:
         """Smallest code."""
-        return -((1 << (self.bits - 1)) - 1) if self.signed else 0
+        return self.narrow - (1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def high(self) -> int:
