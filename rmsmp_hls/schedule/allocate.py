@@ -49,6 +49,22 @@ def _lowest_gap(words: int, taken: Iterable[tuple[int, int]], *, tightest: bool)
     return end if best is None else best[1]
 
 
+def place_in_gaps(
+    words: Sequence[int], taken: Sequence[tuple[int, int]], depth: int
+) -> list[int] | None:
+    """Return bases for ranges of `words` addresses between the `taken` ones, None if they do not
+    all fit below `depth`. The largest are placed first, each into the tightest gap."""
+    occupied = [*taken, (depth, depth)]
+    bases = [0] * len(words)
+    for number in sorted(range(len(words)), key=lambda i: (-words[i], i)):
+        base = _lowest_gap(words[number], occupied, tightest=True)
+        if base + words[number] > depth:
+            return None
+        bases[number] = base
+        occupied.append((base, base + words[number]))
+    return bases
+
+
 def _place(order: Sequence[Lifetime], *, tightest: bool) -> dict[str, int]:
     placed: list[tuple[Lifetime, int]] = []
     for life in order:
