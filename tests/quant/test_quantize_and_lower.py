@@ -225,20 +225,19 @@ def test_max_pool_padding_never_wins() -> None:
 
 
 def test_unplaceable_operations_are_all_listed() -> None:
-    """A batch norm behind an add and one behind a pool: both named, with a remedy."""
-    net = NetworkBuilder((2, 8, 8))
-    a = net.conv(4, Window(kernel=(1, 1)))
-    net.pool(MaxPool2d, Window(kernel=(2, 2), stride=(2, 2)))
-    net.batchnorm()
-    net.conv(4, Window())
-    net.add(net.tail, net.tail)
-    net.batchnorm()
-    net.conv(2, Window())
-    assert a
+    """A batch norm and an add that look at single features of flattened images: both named."""
+    net = NetworkBuilder((2, 4, 4))
+    net.conv(4, Window(kernel=(1, 1)))
+    image = net.flatten()
+    net.batchnorm(image)
+    net.linear(64)
+    net.add(image, net.tail)
+    net.linear(2)
     with pytest.raises(LoweringError) as error:
         params_for(net.graph())
     assert "2 problems" in str(error.value)
-    assert "bn3" in str(error.value) and "bn6" in str(error.value)
+    assert "bn3" in str(error.value) and "add5" in str(error.value)
+    assert "in front of the flatten" in str(error.value)
 
 
 def test_missing_and_bad_parameters_are_all_listed() -> None:
