@@ -114,14 +114,11 @@ def allocate_arrangement(
     return layouts, allocation.depth
 
 
-def check_depth(arrangement: Arrangement, output: str, needed: int, available: int) -> None:
-    """Refuse an activation memory that is too small for the network.
+def no_room(arrangement: Arrangement, output: str, available: int) -> ResourceError:
+    """Return the error that the lines of some operation do not fit `available` words per bank.
 
-    Raises:
-        ResourceError: names the tensors that live at the fullest moment and their words.
+    It names the fullest moment of the network.
     """
-    if needed <= available:
-        return
     lives = arrangement_lifetimes(arrangement, output)
     moments = range(len(arrangement.ops) + 1)
     load = {t: sum(x.words for x in lives if x.first <= t <= x.last) for t in moments}
@@ -130,8 +127,9 @@ def check_depth(arrangement: Arrangement, output: str, needed: int, available: i
         f"{life.name[:60]} ({life.words})" for life in lives if life.first <= fullest <= life.last
     )
     at = arrangement.ops[min(fullest, len(arrangement.ops) - 1)].name
-    raise ResourceError(
-        f"the activation memory needs {needed} words per bank, the array has {available}",
-        where=f"{at[:60]}: tensors in memory at once, words each: {names}",
+    return ResourceError(
+        f"an activation memory of {available} words per bank is too small, also with tensors in "
+        "DRAM: some operation's lines do not fit",
+        where=f"{at[:60]}: tensors in use at once, words each: {names}",
         fix="choose a smaller input image, a larger board, or an array with more memory",
     )

@@ -20,7 +20,7 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.adapt import activation_depth
-from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
+from rmsmp_hls.schedule.allocate import no_room
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
 from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
 from rmsmp_hls.schedule.place_rows import lane_counts
@@ -273,11 +273,8 @@ def _no_array(
     ]
     if any(text.startswith("BRAM36") for text in faults):
         arrangement = arrange(graph, array.channels, array.banks)
-        depth = allocate_arrangement(arrangement, graph.output)[1]
-        try:
-            check_depth(arrangement, graph.output, depth, depth - 1)
-        except ResourceError as error:
-            findings.append(ResourceError(f"what fills the memory: {error.where}"))
+        filled = no_room(arrangement, graph.output, array.activation_depth)
+        findings.append(ResourceError(f"what fills the memory: {filled.where}"))
     gathered = ResourceError.gather(findings)
     assert isinstance(gathered, ResourceError), "gather keeps the class"
     return gathered

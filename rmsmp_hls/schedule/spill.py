@@ -16,16 +16,20 @@ from rmsmp_hls.schedule.allocate import Lifetime, allocate, place_in_gaps
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """How a work reads the lines of a buffer.
+    """How a work reads the lines of a buffer, or of some of its channel blocks.
 
     Attributes:
         buffer: its name.
+        view: which blocks of it; readings of one view share a buffer of lines.
+        line_words: addresses of a line of the view by itself.
         stride, span, padding: output line y needs lines y' * stride - padding ... + span - 1.
         repeat: y' = y div repeat.
         whole: every output line needs all lines (an operand that is broadcast).
     """
 
     buffer: str
+    view: str
+    line_words: int
     stride: int = 1
     span: int = 1
     padding: int = 0
@@ -72,6 +76,7 @@ class Work:
         writes: the buffer that holds its result.
         line_words: addresses of a line of the result by itself; a part of a concatenation has
             fewer than the buffer's line.
+        multiple: strips begin at multiples of so many lines.
     """
 
     number: int
@@ -79,6 +84,7 @@ class Work:
     reads: tuple[Reading, ...]
     writes: str
     line_words: int
+    multiple: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +94,7 @@ class StripPlan:
     Attributes:
         number: the work's moment.
         strips: [first, last) output lines of every strip, in order.
-        source_bases: spilled operand -> base of its lines during this work.
+        source_bases: view of a spilled operand -> base of its lines during this work.
         result_base: base of the lines of a spilled result, else -1.
     """
 
@@ -151,7 +157,7 @@ def _victim(
         for moment in range(buffer.first, buffer.last + 1):
             load[moment] += buffer.words
     for work in works:
-        load[work.number] += sum(_strip_words(work, by_name, spilled, 1))
+        load[work.number] += sum(_strip_words(work, by_name, spilled, work.multiple))
     moments = sorted(range(len(load)), key=lambda t: (-load[t], t))
     for moment in moments:
         live = [b for b in resident if b.first <= moment <= b.last]
@@ -168,19 +174,20 @@ def _strip_words(
     """Yield the words of the buffers that strips of `lines` lines need: operands, then result."""
     for reading in _spilled_readings(work, spilled):
         source = by_name[reading.buffer]
-        yield _most_lines(reading, work.lines, source.lines, lines) * source.line_words
+        yield _most_lines(reading, work.lines, source.lines, lines) * reading.line_words
     if work.writes in spilled:
         yield min(lines, work.lines) * work.line_words
 
 
 def _spilled_readings(work: Work, spilled: set[str]) -> list[Reading]:
-    """Return one reading per spilled operand buffer: the one that needs most lines."""
+    """Return one reading per view of a spilled buffer: two operands that are one view read the
+    same lines, unless one of them is wanted whole."""
     widest: dict[str, Reading] = {}
     for reading in work.reads:
         if reading.buffer in spilled:
-            known = widest.get(reading.buffer)
-            if known is None or (reading.whole, reading.span) > (known.whole, known.span):
-                widest[reading.buffer] = reading
+            known = widest.get(reading.view)
+            if known is None or reading.whole > known.whole:
+                widest[reading.view] = reading
     return list(widest.values())
 
 
@@ -247,21 +254,23 @@ def _tallest(
             return None
         return bases, max(base + size for base, size in zip(bases, words, strict=True))
 
-    if place(1) is None:
+    least, most = 1, -(-work.lines // work.multiple)  # strips' heights, in multiples
+    if place(work.multiple) is None:
         return None
-    low, high = 1, work.lines
-    while low < high:
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if place(middle) is not None else (low, middle - 1)
+    while least < most:
+        middle = (least + most + 1) // 2
+        fits = place(middle * work.multiple) is not None
+        least, most = (middle, most) if fits else (least, middle - 1)
     # As many strips, but of equal height: the last one is not a sliver.
-    count = -(-work.lines // low)
-    lines = -(-work.lines // count)
+    tallest = least * work.multiple
+    even = -(-work.lines // -(-work.lines // tallest))
+    lines = -(-even // work.multiple) * work.multiple
     placed = place(lines)
     if placed is None:  # a strip at another line may need one line more
-        lines, placed = low, place(low)
+        lines, placed = tallest, place(tallest)
     assert placed is not None, "strips of this height were placed before"
     bases, end = placed
-    names = [reading.buffer for reading in _spilled_readings(work, spilled)]
+    names = [reading.view for reading in _spilled_readings(work, spilled)]
     result = bases[len(names)] if work.writes in spilled else -1
     plan = StripPlan(
         work.number, _cut(work.lines, lines), tuple(zip(names, bases, strict=False)), result

@@ -21,7 +21,8 @@ def chain(
     ]
     works = [Work(0, heights[0], (), "t0", line_words[0])]
     for i, (stride, span, padding) in enumerate(windows, start=1):
-        reading = Reading(f"t{i - 1}", stride, span, padding)
+        before = f"t{i - 1}"
+        reading = Reading(before, before, line_words[i - 1], stride, span, padding)
         works.append(Work(i, heights[i], (reading,), f"t{i}", line_words[i]))
     return buffers, works
 
@@ -48,10 +49,11 @@ def check(plan: SpillPlan, buffers: list[Buffer], works: list[Work], depth: int)
                 most = max(
                     b - a
                     for reading in work.reads
-                    if reading.buffer == name
+                    if reading.view == name
                     for a, b in (reading.lines(y, z, by_name[name].lines) for y, z in strip.strips)
                 )
-                ranges.append((base, base + most * by_name[name].line_words))
+                line_words = next(r.line_words for r in work.reads if r.view == name)
+                ranges.append((base, base + most * line_words))
             if work.writes in plan.spilled:
                 most = max(z - y for y, z in strip.strips)
                 ranges.append((strip.result_base, strip.result_base + most * work.line_words))
@@ -86,19 +88,19 @@ def test_not_even_lines_fit() -> None:
 
 def test_a_broadcast_operand_is_wanted_whole() -> None:
     """An operand that every line needs is restored whole, or the plan fails."""
-    reading = Reading("gate", whole=True)
+    reading = Reading("gate", "gate", 1, whole=True)
     assert reading.lines(3, 4, 7) == (0, 7)
 
 
 def test_upsampled_lines() -> None:
     """Output lines 3..6 of a doubled image need lines 1..3."""
-    assert Reading("a", repeat=2).lines(3, 7, 10) == (1, 4)
+    assert Reading("a", "a", 1, repeat=2).lines(3, 7, 10) == (1, 4)
 
 
 @pytest.mark.parametrize("first", [0, 5, 9])
 def test_padding_only_still_names_a_line(first: int) -> None:
     """Where a strip needs padding only, one line is named so that a buffer exists."""
-    low, high = Reading("a", stride=1, span=1, padding=20).lines(first, first + 1, 10)
+    low, high = Reading("a", "a", 1, stride=1, span=1, padding=20).lines(first, first + 1, 10)
     assert 0 <= low < high <= 10
 
 
@@ -124,7 +126,7 @@ def test_any_plan_is_sound(data: st.DataObject) -> None:
     if data.draw(st.booleans()):  # a skip: the first tensor lives to the end
         first = buffers[0]
         buffers[0] = Buffer(first.name, first.lines, first.line_words, 0, length - 1)
-        skip = Reading("t0", stride=1, span=1, whole=True)
+        skip = Reading("t0", "t0 whole", line_words[0], whole=True)
         last = works[-1]
         works[-1] = Work(last.number, last.lines, (*last.reads, skip), last.writes, last.line_words)
     depth = data.draw(st.integers(1, 400))
