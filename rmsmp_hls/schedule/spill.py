@@ -142,6 +142,22 @@ def plan_spills(buffers: Sequence[Buffer], works: Sequence[Work], depth: int) ->
     return plan
 
 
+def moved_addresses(plan: SpillPlan, buffers: Sequence[Buffer], works: Sequence[Work]) -> int:
+    """Return the addresses that a plan moves to DRAM and back, in both directions."""
+    heights = {buffer.name: buffer.lines for buffer in buffers}
+    spilled = set(plan.spilled)
+    cuts = {strip.number: strip.strips for strip in plan.strips}
+    total = 0
+    for work in works:
+        for first, last in cuts.get(work.number, ()):
+            for reading in _spilled_readings(work, spilled):
+                a, b = reading.lines(first, last, heights[reading.buffer])
+                total += (b - a) * reading.line_words
+            if work.writes in spilled:
+                total += (last - first) * work.line_words
+    return total
+
+
 def _victim(
     buffers: Sequence[Buffer],
     works: Sequence[Work],
