@@ -153,7 +153,7 @@ def _output(read: _Reader, value: object, path: str) -> OutputEntry:
         return OutputEntry(tensor, offset, words, len(rows), 1, 1, True, lanes, argmax)
     shape = [read.whole(source, name, path, 1) for name in ("channels", "height", "width")]
     signed, slots = read.flag(source, "signed", path), read.slots(source, path, shape[0])
-    entry = OutputEntry(tensor, offset, words, *shape, signed, slots=slots)
+    entry = OutputEntry(tensor, offset, words, shape[0], shape[1], shape[2], signed, slots=slots)
     if words != entry.height * entry.width * entry.chunks:
         read.wrong(f"{path}.words", "does not match the tensor's shape")
     return entry
@@ -171,7 +171,9 @@ def _program(read: _Reader, file: str, programs: object, outputs: object) -> Pro
             iterations.append((parts[0], parts[1], parts[2]))
             known = max(known, parts[0] + 1)
         else:
-            read.wrong(f"{path}.iterations[{index}]", "must be [operation number, tensor, iterations]")
+            read.wrong(
+                f"{path}.iterations[{index}]", "must be [operation number, tensor, iterations]"
+            )
     listed = read.sequence(read.mapping(outputs, "outputs").get(file), f"outputs.{file}")
     entries = tuple(
         _output(read, item, f"outputs.{file}[{index}]") for index, item in enumerate(listed)

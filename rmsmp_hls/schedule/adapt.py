@@ -13,8 +13,11 @@ from rmsmp_hls.schedule.arrange import Arrangement, arrange
 
 
 def activation_depth(arrangement: Arrangement, output: str) -> int:
-    """Return the depth that the tensors of a network with result `output` need, rounded up to what the memories hold
-    anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
+    """Return the depth that the tensors of a network with result `output` need.
+
+    It is rounded up to what the memories hold anyway: LUT RAM of 32 or 64 words, RAMB18 of
+    4096 x 4.
+    """
     depth = max(1, allocate_arrangement(arrangement, output)[1])
     if depth <= LUTRAM_DEPTH:
         return ceil_div(depth, 32) * 32

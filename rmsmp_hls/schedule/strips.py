@@ -95,9 +95,7 @@ class StepMaker:
             positions = [slot % channels for slot in own]
             places = place_rows(op.formats, self.array, op.name, positions, found.of_rows)
             stride = found.blocks * self.jobs.planes(op.inputs[0]) if found.count > 1 else 0
-            self._rows[op.name] = RowPlan(
-                places, found.blocks, places.tiles // found.count, stride
-            )
+            self._rows[op.name] = RowPlan(places, found.blocks, places.tiles // found.count, stride)
         return self._rows[op.name]
 
     def compute(
