@@ -32,13 +32,15 @@ class Network {
   std::vector<uint32_t> input;
   std::vector<uint32_t> output, output_mask;
   std::vector<uint64_t> iterations;
+  std::size_t spill_words = 0;
 
   /// The deployable program.
   std::vector<uint32_t> Program() const {
     const uint32_t matmuls = static_cast<uint32_t>(weight_segments.size() / 3);
-    const uint32_t header[8] = {0x4d534d52, 1, static_cast<uint32_t>(ops.size()), matmuls, matmuls,
+    const uint32_t header[8] = {0x4d534d52, 2, static_cast<uint32_t>(ops.size()), matmuls, matmuls,
                                 static_cast<uint32_t>(input.size()),
-                                static_cast<uint32_t>(output.size()), 0};
+                                static_cast<uint32_t>(output.size()),
+                                static_cast<uint32_t>(spill_words)};
     std::vector<uint32_t> words(header, header + 8);
     for (const std::vector<uint32_t>& op : ops) words.insert(words.end(), op.begin(), op.end());
     words.insert(words.end(), weight_segments.begin(), weight_segments.end());
@@ -162,8 +164,8 @@ class Network {
     PutWindow(op, window);
     if (!logits) PutDestination(op, t);
     const int fields[] = {group_pixels, per_line, groups, tile_groups, pixel_tiles, row_tiles,
-                          shift, low, high, steps, repeat};
-    for (int i = 0; i < 11; ++i) op[23 + i] = static_cast<uint32_t>(fields[i]);
+                          shift, low, high, steps, repeat, row_tiles};
+    for (int i = 0; i < 12; ++i) op[23 + i] = static_cast<uint32_t>(fields[i]);
     PushSegment(weight_segments, first_weight, weights.size(), Config::kWeightWordBits / 8,
                 pixel_tiles);
     PushSegment(param_segments, first_param, params.size(), 16, pixel_tiles);
@@ -284,6 +286,8 @@ class Network {
     op[32] = static_cast<uint32_t>(bias);
     op[33] = static_cast<uint32_t>(bias >> 32);
     op[34] = static_cast<uint32_t>(planes);
+    op[35] = 1;
+    op[36] = 1;
     iterations.push_back(static_cast<uint64_t>(t.height) * t.width * blocks *
                              (kTn / Config::kVectorLanes) * taps * planes +
                          1);

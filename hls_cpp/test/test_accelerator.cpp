@@ -20,10 +20,14 @@ void Run(const Network<Config>& net, unsigned images) {
   const auto weights = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(net.weights);
   const auto params = rmsmp::sim::WordsFromBytes<T, 128>(net.params);
 
+  // What is restored without being saved, also by the image before, must show.
+  auto spill = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(
+      std::vector<uint8_t>((net.spill_words + 1) * (Config::kWeightWordBits / 8), 0xa5));
+
   rmsmp::sim::ResetCounters();
   hls::sim::StreamsLeftWithData() = 0;
   rmsmp::Accelerator<Config, T>(program.data(), weights.data(), params.data(), input.data(),
-                                output.data(), images);
+                                output.data(), spill.data(), images);
   CHECK_EQUAL(hls::sim::StreamsLeftWithData(), 0);
   for (std::size_t i = 0; i < output.size(); ++i) {
     const std::size_t at = i % net.output.size();

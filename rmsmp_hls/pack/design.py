@@ -102,6 +102,7 @@ class PackedDesign:
         programs: the deployed program, then the trace program.
         ops: the operations of the deployed program.
         blobs: (file name, bytes), in the order of `BLOBS`.
+        spill_words: words of the spill port that the programs use, the largest.
     """
 
     array: ArrayShape
@@ -109,6 +110,7 @@ class PackedDesign:
     programs: tuple[ProgramSpec, ...]
     ops: tuple[OpSummary, ...]
     blobs: tuple[tuple[str, bytes], ...]
+    spill_words: int = 0
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of one blob; KeyError if there is none of that name."""
