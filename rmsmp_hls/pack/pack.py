@@ -103,6 +103,8 @@ def _matmul(op: IntMatmul, schedule: Schedule, argmax: bool) -> Record:
             "high": op.high,
             "steps": tiling.steps,
             "repeat": tiling.repeat,
+            "tiles_per_group": tiling.row_tiles,
+            "group_stride": 0,
         },
     )
 
@@ -141,6 +143,8 @@ def _vector(op: IntAdd | IntMaxPool | IntSumPool, schedule: Schedule) -> Record:
             "high": high,
             "bias": bias,
             "tap_planes": schedule.vector(op.name).planes,
+            "repeat_h": 1,
+            "repeat_w": 1,
         },
     )
 

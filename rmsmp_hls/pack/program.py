@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rmsmp_hls.errors import ArtefactError
 
 MAGIC = 0x4D534D52
-VERSION = 1
+VERSION = 2
 HEADER_WORDS = 8
 OP_WORDS = 40
 SEGMENT_WORDS = 3
@@ -81,7 +81,7 @@ FIELDS: dict[Opcode, dict[str, int]] = {
         "flags": 1, **_source("blocks"), **_WINDOW, **_DESTINATION,
         **_numbered(
             23, "group_pixels", "groups_per_line", "groups", "groups_per_tile", "pixel_tiles",
-            "row_tiles", "shift", "low", "high", "steps", "repeat",
+            "row_tiles", "shift", "low", "high", "steps", "repeat", "tiles_per_group", "group_stride",
         ),
     },
     Opcode.VECTOR: {
@@ -90,7 +90,7 @@ FIELDS: dict[Opcode, dict[str, int]] = {
             23, "b_base", "b_planes", "b_line_stride", "b_pixel_stride", "multiplier_a",
             "multiplier_b", "shift", "low", "high", "bias",
         ),
-        "tap_planes": 34,
+        **_numbered(34, "tap_planes", "repeat_h", "repeat_w"),
     },
 }  # fmt: skip
 """Word of every field of every opcode; the numbers of word 0 are the opcodes. `bias` takes two
