@@ -57,7 +57,7 @@ def test_other_codebooks_and_the_older_dsp(tmp_path: Path, book: str) -> None:
     assert_exact(result, design)
 
 
-@pytest.mark.parametrize("depth", [64, 40, 20])
+@pytest.mark.parametrize("depth", [64, 40])
 def test_tensors_in_dram_and_several_images(tmp_path: Path, depth: int) -> None:
     """With less memory, lines go to DRAM and back in the C++: the same codes, image after image."""
     array = replace(ARRAY, activation_depth=depth)
