@@ -86,6 +86,6 @@ def quantize_rows(weight: Tensor, scales: Tensor, formats: tuple[str, ...]) -> T
     levels = torch.zeros_like(ratio)
     detached = ratio.detach()
     for name in sorted(set(formats)):
-        mine = torch.tensor([f == name for f in formats], device=ratio.device).unsqueeze(1)
-        levels = torch.where(mine, nearest_levels(detached, codebook(name)), levels)
+        mine = torch.tensor([f == name for f in formats], device=ratio.device)
+        levels[mine] = nearest_levels(detached[mine], codebook(name))
     return straight_through(clamped, levels).reshape(weight.shape)
