@@ -14,6 +14,9 @@ from rmsmp_hls.images.arrays import check_images, read_inputs
 from rmsmp_hls.images.folder import read_folder
 from rmsmp_hls.images.spread import evenly
 
+LARGEST_USUAL = 64.0
+"""Normalized images stay far below; bytes 0..255 do not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
@@ -52,6 +55,17 @@ class Normalization:
         mean = np.array(self.mean, dtype=np.float32).reshape(-1, 1, 1)
         std = np.array(self.std, dtype=np.float32).reshape(-1, 1, 1)
         return np.asarray((images - mean) / std, dtype=np.float32)
+
+
+def range_warnings(images: npt.NDArray[np.float32]) -> tuple[str, ...]:
+    """Return what looks wrong with the numbers of calibration images; nothing is sure."""
+    largest = max(abs(float(images.min())), abs(float(images.max())))
+    if largest <= LARGEST_USUAL:
+        return ()
+    return (
+        f"the calibration images hold numbers up to {largest:g} in magnitude; if the network was "
+        "trained on normalized images (0..1, or about -3..3), give it the same here",
+    )
 
 
 def read_images(
