@@ -96,6 +96,7 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
     images = read_images(
         options.calib,
         source.graph.input.shape,
+        name=source.graph.input.name,
         images=options.images,
         normalization=options.normalization,
     )

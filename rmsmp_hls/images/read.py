@@ -72,6 +72,7 @@ def read_images(
     path: Path,
     shape: tuple[int, ...],
     *,
+    name: str = "",
     images: int | None = None,
     normalization: Normalization | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -81,6 +82,7 @@ def read_images(
         path: `.npz`, `.npy` (taken as they are), or a folder of image files (scaled to 0..1,
             then normalized).
         shape: the network's input, (C, H, W) or (F,).
+        name: of the network's input; the array of an `.npz` file may be called so.
         images: use so many, evenly spread; None for all.
         normalization: of image files only.
 
@@ -102,7 +104,7 @@ def read_images(
             where=where,
             fix="leave them out, or normalize the array before it is saved",
         )
-    inputs = read_inputs(path)
+    inputs = read_inputs(path, name)
     check_images(inputs, shape, where)
     chosen = inputs if images is None else inputs[evenly(len(inputs), images)]
     return np.ascontiguousarray(chosen, dtype=np.float32)

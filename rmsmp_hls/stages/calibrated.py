@@ -77,6 +77,7 @@ def _quantize(model: LoadedModel, options: BuildOptions, progress: ProgressSink)
     images = read_images(
         options.calib,
         model.graph.input.shape,
+        name=model.graph.input.name,
         images=options.calib_images,
         normalization=normalization,
     )
