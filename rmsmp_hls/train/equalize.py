@@ -182,7 +182,7 @@ def _divided(op: FloatOp, factors: Floats, constants: dict[str, ConstTensor]) ->
     for key in filter(None, (op.weight, op.bias)):
         old = np.asarray(constants[key].array, dtype=constants[key].array.dtype)
         shape = (-1, *[1] * (old.ndim - 1))
-        constants[key] = ConstTensor((old / factors.reshape(shape)).astype(old.dtype))
+        constants[key] = ConstTensor(old / factors.astype(old.dtype).reshape(shape))
     return op
 
 
@@ -200,5 +200,5 @@ def multiplied(weight: npt.NDArray[np.floating], factors: Floats) -> npt.NDArray
     channels = len(factors) if weight.ndim == 2 else weight.shape[1]
     groups = len(factors) // channels
     split = weight.reshape(groups, len(weight) // groups, channels, -1)
-    result = split * factors.reshape(groups, 1, channels, 1)
-    return result.reshape(weight.shape).astype(weight.dtype)
+    result = split * factors.astype(weight.dtype).reshape(groups, 1, channels, 1)
+    return result.reshape(weight.shape)

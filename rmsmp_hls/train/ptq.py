@@ -261,7 +261,7 @@ def _assign(
     for number, op in enumerate(layers):
         assert isinstance(op, (Conv2d, Linear))
         weight = np.asarray(graph.constants[op.weight].array)
-        variance = weight.reshape(len(weight), -1).var(axis=1, dtype=np.float64)
+        variance = np.array([row.var(dtype=np.float64) for row in weight])
         formats = assign_formats(
             errors[op.name].numpy(), variance, settings.shares, settings.shift_add
         )

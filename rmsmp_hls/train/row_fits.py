@@ -34,10 +34,11 @@ class RowFits:
             empty = np.full(len(rows), np.nan)
             _, known = self._known.setdefault((id(weight), name), (weight, empty))
             new = np.flatnonzero((names == name) & np.isnan(known))
-            if not np.isfinite(rows[new]).all():
+            some = rows if len(new) == len(rows) else rows[new]
+            if not np.isfinite(some).all():
                 raise QuantizationError(
                     "the weights hold NaN or infinity", fix="train the layer again"
                 )
-            known[new] = row_scales_mse(rows[new], codebook(name))
+            known[new] = row_scales_mse(some, codebook(name))
             result[names == name] = known[names == name]
         return result
