@@ -9,12 +9,14 @@ import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.numerics.codebooks import Codebook, codebook
+from rmsmp_hls.quant.row_search import RowErrors, best_scales
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int64]
 
 _COARSE = np.linspace(0.20, 1.05, 48)
 _FINE = np.linspace(0.97, 1.03, 13)
+_NOTHING = 1e-300  # of smaller magnitudes no scale can be divided by
 _BLOCK = 1 << 15  # weights searched at once: their buffers stay in the cache
 
 
@@ -45,7 +47,7 @@ def row_scales_mse(rows: Floats, book: Codebook) -> npt.NDArray[np.float64]:
         book: one codebook for all of them.
 
     Returns:
-        float64 [rows]; 1 for a row of zeros.
+        float64 [rows]; 1 for a row of zeros, or of numbers so small that their scale would be.
 
     Source: a grid over the largest magnitude (20 % .. 105 % of the row's max-abs), refined
     once around the best, then one least-squares step on the codes found.
@@ -59,51 +61,17 @@ def row_scales_mse(rows: Floats, book: Codebook) -> npt.NDArray[np.float64]:
 
 
 def _block_scales(rows: npt.NDArray[np.float64], book: Codebook) -> npt.NDArray[np.float64]:
-    search = _Errors(np.abs(rows), book)
+    search = RowErrors(np.abs(rows), book)
     largest = search.magnitudes.max(axis=1, initial=0.0)
-    best = np.where(largest > 0, largest, 1.0) / book.max_magnitude
-    for grid in (_COARSE, _FINE):
-        centre, lowest = best.copy(), np.full(len(rows), np.inf)
-        for factor in grid:
-            scale = centre * factor
-            error = search.of(scale)
-            better = error < lowest
-            best[better], lowest[better] = scale[better], error[better]
+    live = largest > _NOTHING
+    base = np.where(live, largest, 1.0) / book.max_magnitude
+    best = best_scales(search, base, (_COARSE, _FINE))
     codes = _codes(rows, best, book)
     power = (codes * codes).sum(axis=1)
     fitted = np.where(power > 0, (codes * rows).sum(axis=1) / np.maximum(power, 1), best)
     usable = np.where(fitted > 0, fitted, best)
     improves = (fitted > 0) & (search.of(usable) <= search.of(best))
-    return np.where(largest > 0, np.where(improves, fitted, best), 1.0)
-
-
-class _Errors:
-    """Squared errors of rows for any scales: what `quantize_row` would make of them.
-
-    The limits between levels are whole multiples of 1/2, so that the level of a ratio r >= 0 is
-    read from a table at ceil(2 r); a tie falls to the smaller level. All buffers are reused.
-    """
-
-    def __init__(self, magnitudes: npt.NDArray[np.float64], book: Codebook) -> None:
-        self.magnitudes = magnitudes
-        halves = np.arange(2 * book.max_magnitude + 1) / 2
-        self.table = quantize_row(halves, 1.0, book).astype(np.float64)
-        self.values = np.empty_like(magnitudes)
-        self.index = np.empty(magnitudes.shape, dtype=np.intp)
-
-    def of(self, scales: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Return the sum of squared errors of every row for its scale, [rows]."""
-        values, column = self.values, scales[:, None]
-        np.divide(self.magnitudes, column, out=values)
-        values *= 2
-        np.ceil(values, out=values)
-        np.minimum(values, len(self.table) - 1, out=values)
-        self.index[...] = values
-        np.take(self.table, self.index, out=values, mode="clip")
-        values *= column
-        np.subtract(self.magnitudes, values, out=values)
-        values *= values
-        return np.asarray(values.sum(axis=1), dtype=np.float64)
+    return np.where(live, np.where(improves, fitted, best), 1.0)
 
 
 def row_scale_mse(row: Floats, book: Codebook) -> float:
@@ -174,4 +142,6 @@ def assign_formats(
 def weight_error(rows: Floats) -> npt.NDArray[np.float64]:
     """Return each row's squared error as Fixed-4: a sensitivity that needs no data, [rows]."""
     book = codebook("Fixed-4")
-    return _Errors(np.abs(np.asarray(rows, dtype=np.float64)), book).of(row_scales_mse(rows, book))
+    return RowErrors(np.abs(np.asarray(rows, dtype=np.float64)), book).of(
+        row_scales_mse(rows, book)
+    )
