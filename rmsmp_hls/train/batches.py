@@ -12,7 +12,7 @@ from torch import Tensor
 
 from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.ir.graph import FloatGraph
-from rmsmp_hls.train.evaluate import images_per_batch
+from rmsmp_hls.train.evaluate import images_at_once, images_per_batch
 
 Progress = Callable[[str, int, int], None]
 
@@ -25,14 +25,15 @@ class Batches:
     ) -> None:
         self.inputs, self.progress = inputs, progress
         self.size = images_per_batch(graph)
+        self.few = min(len(inputs), images_at_once(graph))
         types = [c.array.dtype for c in graph.constants.values()]
         self.dtype = types[0] if types else np.dtype(np.float32)
         self.prefix = ""
 
     def trial(self, prefix: str) -> Batches:
-        """Return the first batch alone; `prefix` stands before what is said of the progress."""
+        """Return the first few images; `prefix` stands before what is said of the progress."""
         few = copy(self)
-        few.inputs, few.prefix = self.inputs[: self.size], prefix
+        few.inputs, few.prefix = self.inputs[: self.few], prefix
         return few
 
     def tell(self, text: str, done: int, total: int) -> None:
@@ -41,8 +42,8 @@ class Batches:
             self.progress(self.prefix + text, done, total)
 
     def first(self) -> Tensor:
-        """Return the first batch."""
-        return torch.from_numpy(np.array(self.inputs[: self.size], dtype=self.dtype))
+        """Return the first few images: as many as can be run at once."""
+        return torch.from_numpy(np.array(self.inputs[: self.few], dtype=self.dtype))
 
     def walk(self, text: str) -> Iterator[Tensor]:
         """Yield all batches; `text` says what they are for."""

@@ -3,7 +3,8 @@
 Layer after layer, in the order of the network, so that a layer is corrected for the inputs it
 really gets: the mean over images and positions of (quantized - float) output, behind the layer's
 batch norm, of every channel. Few images give a noisy mean; it is shrunk by the positive-part
-James-Stein factor max(0, 1 - se^2 / mean^2), se being its standard error over the images.
+James-Stein factor max(0, 1 - se^2 / mean^2), se being its standard error over the images; of one
+image nothing is corrected.
 
 Source: Nagel et al. 2019 (arXiv 1906.04721), the empirical bias correction; the shrinking is ours.
 """
@@ -89,7 +90,7 @@ def _shrunk(errors: Tensor) -> Tensor:
     """Return the mean error [C] of [N, C], less what may be chance."""
     mean = errors.mean(0)
     if len(errors) == 1:
-        return mean
+        return torch.zeros_like(mean)  # one image cannot tell what is chance
     error = errors.var(0, unbiased=True) / len(errors)
     kept = torch.where(mean == 0, torch.zeros_like(mean), 1 - error / (mean * mean))
     return mean * kept.clamp(min=0.0)

@@ -105,6 +105,12 @@ def evaluate(
     return Evaluation(joined, top1, int((float_top1 == labels).sum()), int((top1 == labels).sum()))
 
 
+def images_at_once(graph: FloatGraph) -> int:
+    """Return how many images may be run at once where no tensor is kept longer than it is read."""
+    widest = max(math.prod(op.shape) for op in graph)
+    return max(images_per_batch(graph), min(_BATCH, 2 * _BATCH_NUMBERS // (3 * widest)))
+
+
 def images_per_batch(graph: FloatGraph) -> int:
     """Return how many images may be run at once, 1..64, so that memory stays bounded."""
     per_image = sum(math.prod(op.shape) for op in graph)

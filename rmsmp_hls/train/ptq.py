@@ -53,7 +53,8 @@ class Equalization:
         used: whether the result has equalized channels.
         tensors: activations that can be equalized.
         images: how many both ways were tried on; 0 if there was nothing to choose.
-        without_db, with_db: SQNR of the network's result in that trial, None without one.
+        without_db, with_db: SQNR of the network's result in that trial, whose biases are not
+            corrected; None without one.
     """
 
     used: bool
@@ -126,9 +127,9 @@ def post_training_quantize(
         activation_bits, residual_bits, input_bits: widths, 2..8.
         method, percentile: how activation scales are chosen, as in `calibrate`.
         bias_correction: whether mean errors are taken out of the biases. One batch of images
-            serves for that (64, fewer if they are large).
+            serves for that (64, fewer if they are large); of a single image nothing is corrected.
         equalize: whether channels are equalized (`train.equalize`): "on", "off", or "auto", which
-            quantizes the first batch of images both ways and keeps what has the higher SQNR.
+            quantizes that batch of images both ways and keeps what has the higher SQNR.
         progress: called with (text, images or layers done, images or layers in all).
 
     Raises:
@@ -170,15 +171,18 @@ def _better(
     batches: Batches,
     tensors: int,
 ) -> PtqResult:
-    """Try both on the first batch; the nearer one then gets all images. A tie stays as it is."""
-    nothing = Equalization(False, tensors)
+    """Try both on the first few images; the nearer one then gets all. A tie stays as it is.
+
+    Biases are left out of the trial: few images are soon learned by heart.
+    """
+    nothing, plain = Equalization(False, tensors), replace(settings, bias_correction=False)
     first = batches.trial("as it is: ")
-    without = _quantized(graph, plan, settings, fits, first, nothing)
+    without = _quantized(graph, plan, plain, fits, first, nothing)
     first = batches.trial("equalized: ")
-    trial = _quantized(equalized, plan, settings, fits, first, nothing)
+    trial = _quantized(equalized, plan, plain, fits, first, nothing)
     before, after = without.output.sqnr_db, trial.output.sqnr_db
     choice = Equalization(after > before, tensors, trial.images, before, after)
-    if trial.images == len(batches.inputs):
+    if trial.images == len(batches.inputs) and settings == plain:
         return replace(trial if choice.used else without, equalization=choice)
     return _quantized(equalized if choice.used else graph, plan, settings, fits, batches, choice)
 
