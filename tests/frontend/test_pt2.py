@@ -276,6 +276,7 @@ def test_other_files_are_no_exported_programs(tmp_path: Path) -> None:
     """Text, folders, missing files and checkpoints are told apart."""
     path = tmp_path / "m.pt"
     assert not is_exported_program(path) and not is_exported_program(tmp_path)
+    assert not is_exported_program("/dev/zero"), "which has no end"
     assert "does not exist" in refusal(path)
     path.write_text("hello, this is text")
     assert not is_exported_program(path) and "damaged" in refusal(path)
