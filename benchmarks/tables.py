@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import BUSY_SHARE, RESULTS
+from full_size_table import full_size_section
+from machine import BUSY_SHARE, RESULTS, markdown, measured_on
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 SCRIPTS = ("build_stages", "csim_speed", "training_step")
@@ -49,26 +50,6 @@ One step (forward, backward, AdamW) of the demo's network on a batch of {batch} 
 {threads} CPU threads; and the Hessian-based assignment of rows to formats, which runs once, or
 every few epochs.
 """
-
-
-def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; all columns but the first hold numbers."""
-    lines = [titles, ["---", *("---:" for _ in titles[1:])], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def measured_on(result: dict[str, Any]) -> str:
-    """Return the paragraph that says where a result is from."""
-    machine = result["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    text = (
-        f"Measured on: {machine['processor']}, {machine['processors']} processors, "
-        f"{machine['memory_gib']} GiB; {machine['compiler']}; Python {machine['python']}, "
-        f"{packages}; OMP_NUM_THREADS {machine['omp_num_threads']}. "
-        f"Other programs used {result['other_programs_share']:.0%} of the processors meanwhile"
-    )
-    busy = result["other_programs_share"] > BUSY_SHARE
-    return text + (", **so they slowed this down**.\n" if busy else ".\n")
 
 
 def build_section(result: dict[str, Any]) -> str:

@@ -1,11 +1,14 @@
-"""The integer reference: executes an IntGraph in plain int64, line by line as docs/numerics.md.
+"""The integer reference: executes an IntGraph in whole numbers, line by line as docs/numerics.md.
 
-The generated C++ must equal it with `==` on every element of every operation.
+Everything is int64 but the products of matrices: those are computed in floating point while that
+is exact (`numerics/products.py`). The generated C++ must equal it with `==` on every element of
+every operation.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +18,7 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
 from rmsmp_hls.ir.types import Window
 from rmsmp_hls.numerics.codebooks import decode_rows
+from rmsmp_hls.numerics.products import exact_type
 
 Codes = npt.NDArray[np.int64]
 Progress = Callable[[str, int, int], None]
@@ -52,11 +56,12 @@ def run(graph: IntGraph, codes: Codes, progress: Progress | None = None) -> dict
     return tensors
 
 
-def argmax(graph: IntGraph, accumulators: Codes) -> Codes:
+def argmax(graph: IntGraph, accumulators: npt.NDArray[np.integer]) -> Codes:
     """Return the top-1 index [N] of logits [N, C, 1, 1]; the lowest index wins ties."""
     op = graph.op(graph.output)
     assert isinstance(op, IntMatmul)
-    scores = requantize(accumulators, op.multiplier.array, op.bias.array, op.shift, op.low, op.high)
+    acc = accumulators.astype(np.int64)
+    scores = requantize(acc, op.multiplier.array, op.bias.array, op.shift, op.low, op.high)
     return np.asarray(np.argmax(scores[:, :, 0, 0], axis=1), dtype=np.int64)
 
 
@@ -100,15 +105,17 @@ def execute(op: IntOp, sources: list[Codes]) -> Codes:
 def accumulate(op: IntMatmul, codes: Codes) -> Codes:
     """acc[n, r, y, x] = sum over (channel, ky, kx) of w[r, ...] * a[n, ...]."""
     rows = decode_rows(op.codes.array, op.formats).reshape(len(op.formats), -1)
+    kind = exact_type(rows, int(np.abs(codes).max(initial=0)))  # no sum is rounded
+    rows = rows.astype(kind)
     out = np.empty((len(codes), *op.shape), dtype=np.int64)
     for number, image in enumerate(codes):  # one image at a time bounds the memory
-        columns = _windows(image[None], op.window, 0)[0]  # [C, OH, OW, KH, KW]
+        columns = _windows(image[None].astype(kind), op.window, 0)[0]  # [C, OH, OW, KH, KW]
         columns = columns.transpose(0, 3, 4, 1, 2).reshape(rows.shape[1], -1)
         out[number] = (rows @ columns).reshape(op.shape)
     return out
 
 
-def _windows(codes: Codes, window: Window, fill: int) -> Codes:
+def _windows(codes: npt.NDArray[Any], window: Window, fill: int) -> npt.NDArray[Any]:
     """Return a view [N, C, OH, OW, KH, KW] of the padded codes."""
     top, left, bottom, right = window.padding
     padded = np.pad(codes, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)

@@ -51,9 +51,7 @@ class Basic(Residual):
 
     def make_branch(self, inputs: int, width: int, stride: int) -> nn.Sequential:
         """Return conv, batch norm, ReLU, conv, batch norm."""
-        return nn.Sequential(
-            conv_bn(inputs, width, 3, stride), nn.ReLU(), conv_bn(width, width, 3)
-        )
+        return nn.Sequential(conv_bn(inputs, width, 3, stride), nn.ReLU(), conv_bn(width, width, 3))
 
 
 class Bottleneck(Residual):

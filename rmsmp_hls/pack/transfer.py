@@ -44,12 +44,12 @@ def input_words(design: PackedDesign, codes: Codes) -> Words:
     return code_words(codes)
 
 
-def code_words(codes: Codes) -> Words:
+def code_words(codes: npt.NDArray[np.integer]) -> Words:
     """Return codes [N, C, H, W] as 32-bit words [N, H * W * ceil(C / 4)], four codes in each."""
     images, channels, height, width = codes.shape
     chunks = ceil_div(channels, 4)
     padded = np.zeros((images, height, width, 4 * chunks), dtype=np.uint8)
-    padded[..., :channels] = (codes & 0xFF).transpose(0, 2, 3, 1)
+    padded[..., :channels] = codes.transpose(0, 2, 3, 1).astype(np.uint8)  # the lowest byte
     words = padded.reshape(images, height * width * chunks, 4).view("<u4")[..., 0]
     return np.ascontiguousarray(words, dtype=np.uint32)
 
