@@ -50,6 +50,7 @@ def measure_network(
     watch([*argv, "--images", str(CALIBRATION_IMAGES)])
     checked = [check(program, board) for board in boards]
     found: dict[str, Any] = {
+        "calibration_images": CALIBRATION_IMAGES,
         "program_mib": round(program.stat().st_size / MIB, 1),
         "boards": {board: {"check": one} for board, one in zip(boards, checked, strict=True)},
     }

@@ -8,12 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from full_size_table import full_size_section
-from machine import BUSY_SHARE, RESULTS, markdown, measured_on
+from machine import RESULTS
+from page import markdown, measured_on
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 SCRIPTS = ("build_stages", "csim_speed", "training_step")
@@ -133,14 +133,17 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             _HEAD,
             build_section(results["build_stages"]),
             csim_section(results["csim_speed"]),
+            full_size_section(results["full_size"]),
             training_section(results["training_step"]),
         ]
     )
 
 
 def read_results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
-    """Return the results by script name."""
-    return {name: json.loads((folder / f"{name}.json").read_text()) for name in SCRIPTS}
+    """Return the results by script name; of full_size, those by network."""
+    results = {name: json.loads((folder / f"{name}.json").read_text()) for name in SCRIPTS}
+    networks = sorted((folder / "full_size").glob("*.json"))
+    return {**results, "full_size": {path.stem: json.loads(path.read_text()) for path in networks}}
 
 
 def _seconds(times: dict[str, float], digits: int) -> list[str]:

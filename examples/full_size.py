@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+
 from networks.catalog import CATALOG
 from networks.images import natural_images
 from networks.realistic import make_realistic
