@@ -46,8 +46,7 @@ def load_exported_program(path: str | Path) -> FloatGraph:
         except ModelImportError as error:
             if error.where.startswith(str(path)):
                 raise
-            where = f"{path}, {error.where}" if error.where else str(path)
-            raise ModelImportError(error.what, where=where, fix=error.fix) from error
+            raise error.within(str(path)) from error
 
 
 def _load(archive: Archive) -> FloatGraph:
