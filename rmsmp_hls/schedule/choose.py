@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from math import inf
 
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape
@@ -17,11 +18,12 @@ from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.adapt import activation_depth
 from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
-from rmsmp_hls.schedule.arrange import Arrangement, arrange
+from rmsmp_hls.schedule.arrange import GATHER_BITS, Arrangement, arrange
+from rmsmp_hls.schedule.forms import is_depthwise
 from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
 from rmsmp_hls.schedule.place_rows import lane_counts
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
@@ -68,10 +70,13 @@ class _Network:
             total += count * job.row_tiles(lanes) * job.steps * step
         return total
 
-    def matmul_cycles(self, array: ArrayShape) -> int:
-        """Return the cycles of all matrix multiplications, DDR traffic of weights included."""
+    def matmul_cycles(self, array: ArrayShape, most: float) -> int | None:
+        """Return the cycles of all matrix multiplications, DDR traffic of weights included; None
+        if they pass `most`."""
         total, words, lanes = 0, 0, lane_counts(array)
         for job, count in self.jobs(array.channels, array.banks).matmuls.items():
+            if total > most:
+                return None
             tiles = job.row_tiles(lanes)
             iterations, tiling = job_iterations(job, array, tiles)
             total += count * iterations
@@ -125,7 +130,8 @@ def _candidates(
     usual = network.arranged(_USUAL_CHANNELS, _USUAL_BANKS)
     made = {op.name: op for op in usual.ops}
     weighted = [op for op in usual.ops if isinstance(op, IntMatmul)]
-    acc_bits = max([8] + [op.acc_bits for op in weighted])
+    moved = any(isinstance(op, IntConcat | IntSelect) or is_depthwise(op) for op in usual.ops)
+    acc_bits = max([GATHER_BITS if moved else 8] + [op.acc_bits for op in weighted])
     widest = max([1] + [op.shape[2] for op in weighted])
     deepest = max([1] + [made[op.inputs[0]].shape[0] for op in weighted])
     most_rows = max([1] + [op.shape[0] for op in weighted])
@@ -166,14 +172,17 @@ def _candidates(
             )
 
 
-def _variants(array: ArrayShape, network: _Network) -> Iterator[tuple[int, ArrayShape]]:
-    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
+def _variants(
+    array: ArrayShape, network: _Network, most: float
+) -> Iterator[tuple[int, ArrayShape]]:
+    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit whose matrix
+    multiplications do not pass `most` cycles."""
     jobs = network.jobs(array.channels, array.banks)
     most_groups = max(
         [1] + [j.out_height * ceil_div(j.out_width, 2) for j in jobs.matmuls if not j.logits]
     )
     vector_lanes = [n for n in (4, 8, 16, 32, 64, 128) if n <= array.channels]
-    vectors = [(n, network.vector_cycles(replace(array, vector_lanes=n))) for n in vector_lanes]
+    vectors = [(network.vector_cycles(replace(array, vector_lanes=n)), n) for n in vector_lanes]
     if not jobs.vectors:
         vectors = vectors[:1]
     for drain in _DRAIN_ROWS:
@@ -181,9 +190,10 @@ def _variants(array: ArrayShape, network: _Network) -> Iterator[tuple[int, Array
             continue
         for groups in _TILE_GROUPS:
             shape = replace(array, drain_rows=drain, tile_groups=groups)
-            cycles = network.matmul_cycles(shape)
-            for lanes, vector_cycles in vectors:
-                yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
+            cycles = network.matmul_cycles(shape, most - min(vectors)[0])
+            if cycles is not None:
+                for vector_cycles, lanes in vectors:
+                    yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
             if groups >= most_groups:
                 break
 
@@ -239,7 +249,7 @@ def choose_array(
             if smallest is None or size < smallest[0]:
                 smallest = (size, base, faults)
             continue
-        for cycles, array in _variants(base, network):
+        for cycles, array in _variants(base, network, inf if best is None else best * TIE):
             if best is not None and cycles > best * TIE:
                 continue
             cost = array_cost(array)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntSelect
+from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntOp, IntSelect
 from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
-from rmsmp_hls.schedule.check import check_runs
+from rmsmp_hls.schedule.check import check_runs, check_sums
 from rmsmp_hls.schedule.layout import TensorLayout
-from rmsmp_hls.schedule.steps import MatmulStep, Step
+from rmsmp_hls.schedule.steps import Lines, MatmulStep, Step
 from rmsmp_hls.schedule.strips import StepMaker
 
 
@@ -60,13 +61,14 @@ def make_schedule(graph: IntGraph, array: ArrayShape) -> Schedule:
     """
     check_runs(graph, array)
     arrangement = arrange(graph, array.channels, array.banks, array.shift_add_codebook)
+    check_sums(arrangement.ops, array)
     tensors, depth = allocate_arrangement(arrangement, graph.output)
     check_depth(arrangement, graph.output, depth, array.activation_depth)
     maker = StepMaker(arrangement, array)
     layouts = {layout.name: layout for layout in tensors}
-    steps = tuple(_steps(arrangement, maker, layouts, {graph.output}))
+    steps = tuple(on_chip_steps(arrangement, maker, layouts, {graph.output}))
     stored = {op.name for op in graph if stores_in_trace(graph, arrangement, op.name)}
-    trace = tuple(_steps(arrangement, maker, layouts, stored))
+    trace = tuple(on_chip_steps(arrangement, maker, layouts, stored))
     return Schedule(array, tensors, steps, trace, depth)
 
 
@@ -78,18 +80,36 @@ def stores_in_trace(graph: IntGraph, arrangement: Arrangement, name: str) -> boo
     return name == graph.output or not isinstance(op, IntConcat | IntSelect)
 
 
-def _steps(
-    arrangement: Arrangement, maker: StepMaker, layouts: dict[str, TensorLayout], stored: set[str]
+def _whole(op: IntOp) -> tuple[Lines, ...]:
+    return ((0, op.shape[1]),)
+
+
+def on_chip_steps(
+    arrangement: Arrangement,
+    maker: StepMaker,
+    layouts: Mapping[str, TensorLayout],
+    stored: AbstractSet[str],
+    cut: Callable[[IntOp], Sequence[Lines]] = _whole,
 ) -> Iterator[Step]:
-    """Yield the steps of a program that stores the tensors `stored`, all tensors on chip."""
+    """Yield the steps of a program whose tensors all are in the activation memory.
+
+    Args:
+        arrangement: what runs.
+        maker: makes the steps.
+        layouts: tensor -> its place.
+        stored: tensors that the program sends to the output.
+        cut: the strips of lines, in order, in which an operation runs; default one.
+    """
     for op in arrangement.ops:
-        if isinstance(op, IntInput):
-            yield maker.load(layouts[op.name])
-        elif not isinstance(op, IntConcat | IntSelect):
-            operands = tuple(layouts[name] for name in op.inputs)
-            yield maker.compute(op, operands, layouts.get(op.name))
-        if op.name in stored and op.output is not None:
-            yield maker.store(layouts[op.name])
+        operands = tuple(layouts[name] for name in op.inputs)
+        layout = layouts.get(op.name)
+        for lines in cut(op):
+            if isinstance(op, IntInput):
+                yield maker.load(layouts[op.name].lines(*lines))
+            elif not isinstance(op, IntConcat | IntSelect):
+                yield maker.compute(op, operands, layout, lines)
+            if op.name in stored and layout is not None:
+                yield maker.store(layout.lines(*lines))
 
 
 def operation_iterations(graph: IntGraph, schedule: Schedule) -> tuple[tuple[str, int], ...]:

@@ -18,6 +18,7 @@ from rmsmp_hls.pack.emulate import Emulator
 from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.pack.transfer import argmax_key, input_words, read_outputs
 from rmsmp_hls.reference import argmax, run
+from rmsmp_hls.schedule.arrange import GATHER_BITS
 from rmsmp_hls.schedule.schedule import make_schedule
 from rmsmp_hls.schedule.steps import LoadStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
@@ -35,7 +36,8 @@ def random_codes(graph: IntGraph, images: int, seed: int = 0) -> np.ndarray:
     assert form is not None
     rng = np.random.default_rng(seed)
     codes = rng.integers(form.low, form.high + 1, (images, *graph.input.shape))
-    codes.reshape(-1)[:2] = form.low, form.high
+    codes.reshape(-1)[:1] = form.low
+    codes.reshape(-1)[1:2] = form.high
     return codes
 
 
@@ -47,7 +49,7 @@ def stores(graph: IntGraph, op: IntOp) -> bool:
 
 def assert_equal(graph: IntGraph, array: ArrayShape, images: int = 2, seed: int = 0) -> None:
     """Both programs give every tensor of the reference, and the iterations predicted."""
-    acc_bits = max([8, *(op.acc_bits for op in graph if isinstance(op, IntMatmul))])
+    acc_bits = max([GATHER_BITS, *(op.acc_bits for op in graph if isinstance(op, IntMatmul))])
     schedule = make_schedule(graph, replace(array, acc_bits=acc_bits))
     design = pack(graph, schedule)
     codes = random_codes(graph, images, seed)
