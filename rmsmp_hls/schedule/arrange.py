@@ -20,7 +20,6 @@ from rmsmp_hls.schedule.fold_input import Fold, fold_input
 from rmsmp_hls.schedule.forms import Forms, find_forms, select_slots
 from rmsmp_hls.schedule.layout import Slots, TensorLayout, dense_slots, slot_blocks
 
-
 GATHER_BITS = 9
 """Partial sums of what copies channels: both planes of a code, each less 8, -136 .. 127."""
 
