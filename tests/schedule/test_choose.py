@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from math import inf
 
 import pytest
 
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.board import boards, load_board
 from rmsmp_hls.hw.cost import Shares, array_cost
-from rmsmp_hls.schedule.choose import choose_array
+from rmsmp_hls.schedule.choose import _Network, choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
 from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
@@ -31,9 +32,9 @@ def test_the_array_fits_every_board_and_runs_the_network(board) -> None:
 def test_the_choice_is_quick_and_repeatable() -> None:
     """A network of ResNet-18's shapes on the largest board takes seconds."""
     graph = resnet_like(224, 64, 4, 2, 1000)
-    start = time.perf_counter()
+    start = time.process_time()
     array = choose_array(graph, load_board("zcu102"))
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 2
     assert array == choose_array(graph, load_board("zcu102"))
     prediction = predict(graph, make_schedule(graph, array), load_board("zcu102"))
     assert 1.7e9 < sum(op.macs for op in prediction.ops) < 1.9e9
@@ -50,6 +51,20 @@ def test_no_smaller_array_is_nearly_as_quick() -> None:
     )  # fmt: skip
     there = sum(count for _, count in operation_iterations(graph, make_schedule(graph, half)))
     assert there > here
+
+
+def test_the_search_counts_what_the_schedule_takes() -> None:
+    """Folded input, groups, tables and parts: no estimate is far from the exact count."""
+    net = Builder((3, 16, 16), fmt(8, signed=True)).matmul("a", "x", 24, fmt(), window(3, 2, 1))
+    net.matmul("d", "a", 24, fmt(), window(3, 1, 1), groups=24).table("t", "d", fmt())
+    net.concat("k", "a", "t").matmul("c", "k", 24, fmt()).add("y", "c", "t", fmt())
+    graph = net.graph()
+    array = choose_array(graph, load_board("zcu102"))
+    network = _Network(graph, 1e9)
+    estimate = network.matmul_cycles(array, inf)
+    assert estimate is not None
+    exact = sum(n for _, n in operation_iterations(graph, make_schedule(graph, array)))
+    assert exact == pytest.approx(estimate + network.vector_cycles(array), rel=0.05)
 
 
 def test_a_tiny_network_gets_a_tiny_array() -> None:
