@@ -20,6 +20,9 @@ from rmsmp_hls.schedule.fold_input import Fold, fold_input
 from rmsmp_hls.schedule.forms import Forms, find_forms, select_slots
 from rmsmp_hls.schedule.layout import Slots, TensorLayout, dense_slots, slot_blocks
 
+GATHER_BITS = 9
+"""Partial sums of what copies channels: both planes of a code, each less 8, -136 .. 127."""
+
 
 @dataclass(frozen=True, slots=True)
 class Buffer:
@@ -256,14 +259,10 @@ def _gather(
         shift=0,
         low=source.output.low,
         high=source.output.high,
-        acc_bits=_GATHER_BITS,
+        acc_bits=GATHER_BITS,
         logit_scale=ConstTensor(np.zeros(0)),
         logit_offset=ConstTensor(np.zeros(0)),
     )
-
-
-_GATHER_BITS = 9
-"""Both planes of a code, each less 8: -136 .. 127."""
 
 
 def _places(
