@@ -81,7 +81,8 @@ FIELDS: dict[Opcode, dict[str, int]] = {
         "flags": 1, **_source("blocks"), **_WINDOW, **_DESTINATION,
         **_numbered(
             23, "group_pixels", "groups_per_line", "groups", "groups_per_tile", "pixel_tiles",
-            "row_tiles", "shift", "low", "high", "steps", "repeat", "tiles_per_group", "group_stride",
+            "row_tiles", "shift", "low", "high", "steps", "repeat", "tiles_per_group",
+            "group_stride",
         ),
     },
     Opcode.VECTOR: {
