@@ -105,6 +105,7 @@ class _Reader:
             )
         if graph.sparse_initializer:
             self._find("holds sparse tensors", "store them dense")
+        self._check_text(graph)
         constants = self._constants(graph)
         nodes = tuple(self._node(number, node) for number, node in enumerate(graph.node))
         if self.findings:
@@ -119,6 +120,23 @@ class _Reader:
         }
         outputs = tuple(v.name for v in graph.output)
         return Model(opset, inputs, outputs, nodes, constants, shapes)
+
+    def _check_text(self, graph: Any) -> None:
+        """Refuse names that are no UTF-8: protobuf gives them as bytes."""
+        for node in graph.node:
+            names = [node.name, node.op_type, node.domain, *node.input, *node.output]
+            names += [attribute.name for attribute in node.attribute]
+            self._need_text(names)
+        for value in [*graph.input, *graph.output, *graph.value_info, *graph.initializer]:
+            self._need_text([value.name])
+        for tensor in graph.initializer:
+            self._need_text([t for e in tensor.external_data for t in (e.key, e.value)])
+        self._need_text([f.name for f in self.proto.functions])
+
+    @staticmethod
+    def _need_text(names: list[Any]) -> None:
+        if not all(isinstance(name, str) for name in names):
+            raise ModelImportError("is truncated or damaged (a name is no text)", fix=_EXPORT_AGAIN)
 
     def _opset(self) -> int:
         versions = [entry.version for entry in self.proto.opset_import

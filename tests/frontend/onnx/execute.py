@@ -6,11 +6,26 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 
 from rmsmp_hls.ir.float_ops import (
-    Activation, Add, AvgPool2d, BatchNorm, Clamp, Concat, Conv2d, Dropout, Flatten, Input, Linear,
-    MaxPool2d, Multiply, Pad, SelectChannels, Unflatten, Upsample,
+    Activation,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Clamp,
+    Concat,
+    Conv2d,
+    Dropout,
+    Flatten,
+    Input,
+    Linear,
+    MaxPool2d,
+    Multiply,
+    Pad,
+    SelectChannels,
+    Unflatten,
+    Upsample,
 )  # fmt: skip
 from rmsmp_hls.ir.graph import FloatGraph
 
