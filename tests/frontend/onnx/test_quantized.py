@@ -19,12 +19,17 @@ from rmsmp_hls.numerics.codebooks import decode_rows
 from rmsmp_hls.numerics.requantize import quantize_values
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.quantize import quantize
-from tests.frontend.onnx.models import RNG, model, node, read, weights
+from tests.frontend.onnx.models import model, node, read
 
 onnx = pytest.importorskip("onnx")
 DATA = Path(__file__).parent / "data"
 QONNX = "qonnx.custom_op.general"
 F32 = np.float32
+
+
+def weights(*shape: int, scale: float = 0.6) -> np.ndarray:
+    """Random float32, the same in every run, so that no run meets a tie by chance."""
+    return np.random.default_rng([7, *shape]).normal(0, scale, shape).astype(F32)
 
 
 def reference_quant() -> Any:
@@ -116,11 +121,9 @@ def integers(network: OnnxNetwork, inputs: np.ndarray) -> dict[str, np.ndarray]:
 
 
 def require_codes(found: np.ndarray, values: np.ndarray, form: ActFormat) -> None:
-    """Require codes equal to the file's values; ties may differ by one code."""
+    """Require codes equal to the file's values."""
     expected = np.rint(values / form.scale).astype(np.int64).reshape(found.shape)
-    different = found != expected
-    assert np.abs(found - expected).max() <= 1
-    assert different.mean() <= 0.002, f"{different.sum()} codes of {different.size}"
+    np.testing.assert_array_equal(found, expected)
 
 
 def test_a_file_written_by_hand(tmp_path: Path) -> None:
@@ -130,7 +133,7 @@ def test_a_file_written_by_hand(tmp_path: Path) -> None:
     proto = small()
     network = read(proto, tmp_path)
     assert network.notes == () and network.params is not None
-    x = RNG.normal(0, 1.2, (6, 3, 6, 6)).astype(F32)
+    x = weights(6, 3, 6, 6, scale=1.2)
     found = integers(network, x)
     points = {"xq": "x", "a": "Relu_r1", "b": "Conv_c2", "s": "Relu_r2"}
     graph = proto.graph
@@ -182,11 +185,11 @@ def test_wide_weights_are_refused_only_if_they_occur(tmp_path: Path) -> None:
 
 def test_a_row_with_minus_8_is_fixed_8(tmp_path: Path) -> None:
     """4-bit rows that reach -8 keep their integers in Fixed-8; the others are Fixed-4."""
-    proto = small(w2=("weight2", "w2", 0.21, 4, {"narrow": 0}))
+    proto = small(w2=("weight2", "w2", 0.15, 4, {"narrow": 0}))
     stored = {t.name: onnx.numpy_helper.to_array(t) for t in proto.graph.initializer}
     network = read(proto, tmp_path)
     assert network.params is not None
-    ints = np.rint(stored["weight2"] / 0.21).clip(-8, 7).reshape(6, -1)
+    ints = np.rint(stored["weight2"] / F32(0.15)).clip(-8, 7).reshape(6, -1)
     expected = tuple("Fixed-8" if row.min() < -7 else "Fixed-4" for row in ints)
     assert network.params.rows["Conv_c2"].formats == expected and "Fixed-8" in expected
 
@@ -228,7 +231,7 @@ def test_a_quantizer_between_layer_and_relu_is_kept(tmp_path: Path) -> None:
     network = read(proto, tmp_path)
     assert network.params is not None
     assert network.params.activations["Quant_q"] == ActFormat(4, True, float(F32(0.3)), False)
-    x = RNG.normal(0, 2, (5, 2, 5, 5)).astype(F32)
+    x = weights(5, 2, 5, 5, scale=2.0)
     graph = lowered(network)
     found = reference.run(graph, coded(x, network.params.activations["x"]))
     codes = coded(x, network.params.activations["x"]) * F32(0.05)
