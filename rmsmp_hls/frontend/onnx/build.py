@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
@@ -175,6 +174,3 @@ class Builder:
             f"{list(self.shape(tensor.op))}",
             fix=_ORDER,
         )
-
-
-Refuse = Callable[[str, str], ModelImportError]

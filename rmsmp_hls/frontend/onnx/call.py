@@ -24,8 +24,7 @@ class Call:
         builder: where operations are added.
         operands: a value per input, None for one left out.
         name: what the result is to be called.
-        readers: how many nodes, or results of the network, read each input.
-        result_shape: what the file states of the first output's shape, () if nothing.
+        sole: whether each input is a layer's own result, which nothing else reads.
     """
 
     node: Node
@@ -33,8 +32,7 @@ class Call:
     builder: Builder
     operands: tuple[Value | None, ...]
     name: str
-    readers: tuple[int, ...]
-    result_shape: tuple[int, ...]
+    sole: tuple[bool, ...]
 
     def operand(self, position: int) -> Value | None:
         """Return an operand, None if it is left out."""

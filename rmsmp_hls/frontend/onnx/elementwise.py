@@ -211,9 +211,8 @@ def _is_shift(call: Call, tensor: Tensor, shift: Array | None) -> bool:
 
 
 def _alone(call: Call) -> bool:
-    """Whether nothing else reads the tensor that the node reads."""
-    position = 0 if isinstance(call.operand(0), Tensor) else 1
-    return call.readers[position] == 1
+    """Whether the tensor that the node reads is a layer's own, and nothing else reads it."""
+    return call.sole[0 if isinstance(call.operand(0), Tensor) else 1]
 
 
 def _give_bias(builder: Builder, op: Conv2d | Linear, bias: Array) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[Any]
@@ -78,8 +77,3 @@ def identifier(name: str, default: str) -> str:
     text = re.sub(r"[^A-Za-z0-9_.]+", "_", name[: 4 * _LONGEST].replace("/", "."))
     text = re.sub(r"[._]*\.[._]*", ".", text).strip("._")[:_LONGEST].rstrip("._")
     return text if text and text[0].isalpha() else f"{default}_{text}".rstrip("_")
-
-
-def is_float(array: Array) -> bool:
-    """Whether the array is of a number type whose values are taken as they are."""
-    return array.dtype in (np.float32, np.float64)

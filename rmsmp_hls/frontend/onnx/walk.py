@@ -25,6 +25,7 @@ _IMPORTERS: dict[str, Importer] = {
     **layers.IMPORTERS, **elementwise.IMPORTERS, **moves.IMPORTERS, **quant_nodes.IMPORTERS
 }  # fmt: skip
 _QONNX = ("Quant", "BipolarQuant", "Trunc")
+_LAYERS = ("Conv", "Gemm", "MatMul")
 _ON_HOST = ("Softmax", "LogSoftmax")
 _MOST_FOLDED = 1 << 30  # elements of all constants computed at import
 
@@ -60,6 +61,8 @@ class _Walk:
         self.nodes, self.result = self._needed()
         self.readers = Counter(name for node in self.nodes for name in node.inputs)
         self.readers.update([self.result])
+        layers = (node for node in self.nodes if node.op in _LAYERS)
+        self.of_layers = {name for node in layers for name in node.outputs}
 
     def run(self) -> Walked:
         """Return the operations and the result."""
@@ -160,8 +163,7 @@ class _Walk:
         operands = tuple(self.values.get(name) if name else None for name in node.inputs)
         call = Call(
             node, self.model.opset, self.builder, operands, self._name(node),
-            tuple(self.readers[name] for name in node.inputs),
-            self.model.shapes.get(node.outputs[0], ()) if node.outputs else (),
+            tuple(self.readers[name] == 1 and name in self.of_layers for name in node.inputs),
         )  # fmt: skip
         made: list[Value] = []
         if not missing:

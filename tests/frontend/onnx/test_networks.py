@@ -73,6 +73,15 @@ def test_a_matrix_that_others_read_keeps_its_sum(tmp_path: Path) -> None:
     compare(model(nodes, ("n", 6), {"w": weights(6, 3), "b": weights(3)}), tmp_path)
 
 
+def test_a_bias_behind_an_alias_is_not_the_layers(tmp_path: Path) -> None:
+    """A product that is read by another name too does not get the vector."""
+    nodes = [
+        node("MatMul", "x w", "m"), node("Identity", "m", "i"), node("Add", "i b", "s"),
+        node("Relu", "m", "r"), node("Add", "s r"),
+    ]  # fmt: skip
+    compare(model(nodes, ("n", 6), {"w": weights(6, 3), "b": weights(3)}), tmp_path)
+
+
 def test_what_nobody_needs_is_left_out(tmp_path: Path) -> None:
     """Nodes that the result does not depend on are not even looked at."""
     nodes = [node("Relu", "x", "y"), node("NonZero", "x", "z")]
