@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from rmsmp_hls.ir.float_ops import AvgPool2d, MaxPool2d
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import Window
+from rmsmp_hls.quant.params import QuantParams
+from rmsmp_hls.train import post_training_quantize
 from tests.networks import NetworkBuilder
 
 POINT = Window()
@@ -20,6 +24,11 @@ def _classified(net: NetworkBuilder, classes: int = 5) -> FloatGraph:
     net.flatten()
     net.linear(classes)
     return net.graph()
+
+
+def _swish(net: NetworkBuilder) -> str:
+    net.batchnorm()
+    return net.activation("silu")
 
 
 def squeeze_and_excite(seed: int = 0) -> FloatGraph:
@@ -74,17 +83,17 @@ def csp_block(seed: int = 0) -> FloatGraph:
     """YOLO's C2f: chunks, a residual on one, all concatenated; then upsampled and joined."""
     net = NetworkBuilder((3, 8, 8), seed)
     net.conv(4, SAME)
-    early = net.activation("silu")
+    early = _swish(net)
     net.conv(8, Window((3, 3), (2, 2), (1, 1, 1, 1)))
-    whole = net.activation("silu")
+    whole = _swish(net)
     first = net.select(range(4), whole)
     second = net.select(range(4, 8), whole)
     net.conv(4, SAME, second)
-    branch = net.activation("silu")
+    branch = _swish(net)
     third = net.add(second, branch)
     net.concat(first, second, third)
     net.conv(6, POINT)
-    net.activation("silu")
+    _swish(net)
     net.concat(net.upsample(2, 2), early)
     net.conv(5, SAME)
     net.pool(MaxPool2d, HALVE)
@@ -176,3 +185,14 @@ BLOCKS: dict[str, Callable[[int], FloatGraph]] = {
         one_dimensional, gated_head, image_beside_features,
     )
 }  # fmt: skip
+
+
+def images_for(graph: FloatGraph, number: int = 8, seed: int = 0) -> np.ndarray:
+    """Normally distributed inputs, float32 [number, ...]."""
+    drawn = np.random.default_rng(seed).normal(size=(number, *graph.input.shape))
+    return drawn.astype(np.float32)
+
+
+def fitted_params(graph: FloatGraph) -> QuantParams:
+    """Formats and scales by post-training quantization, so that no tensor is dead."""
+    return post_training_quantize(graph, images_for(graph), bias_correction=False).params

@@ -83,11 +83,16 @@ class Run:
     _narrows: dict[str, Tensor | Coded] = field(default_factory=dict)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the network's result for a batch, in the type of `x`."""
+        """Return the network's result for a batch, in the type of `x`.
+
+        Args:
+            x: [N, C, H, W] or [N, F]; [N, C, L] for images (C, 1, L), and so is the result then.
+        """
         tensors: dict[str, Tensor | Coded] = {}
         uses = Counter(source for op in self.graph for source in op.inputs)
         uses[self.graph.output] += 1
-        image = x.reshape(len(x), *self.graph.input.shape)  # (C, L) lies as (C, 1, L)
+        one_dimensional = x.dim() == len(self.graph.input.shape)  # [N, C, L], which lies as
+        image = x.unsqueeze(2) if one_dimensional else x  # [N, C, 1, L]
         for op in self.graph:
             inputs = [self._read(op, source, tensors[source]) for source in op.inputs]
             made = self._compute(op, inputs) if inputs else self._typed(image)
@@ -96,7 +101,8 @@ class Run:
                 uses[source] -= 1
                 if not uses[source]:
                     tensors.pop(source, None)
-        return _value(tensors[self.graph.output]).to(x.dtype)
+        result = _value(tensors[self.graph.output]).to(x.dtype)
+        return result.squeeze(2) if one_dimensional and result.dim() == 4 else result
 
     def _typed(self, x: Tensor) -> Tensor:
         return x.double() if self.exact else x
@@ -158,8 +164,10 @@ class Run:
                 padded, window.kernel, window.stride, padding, window.dilation
             )
             return pooled
-        if isinstance(op, (Flatten, Unflatten)):
-            return codes.reshape(len(codes), *op.shape)
+        if isinstance(op, Flatten):
+            return codes.flatten(1)
+        if isinstance(op, Unflatten):
+            return codes[..., None, None]
         if isinstance(op, SelectChannels):
             return codes[:, list(op.indices)]
         if isinstance(op, Upsample):
