@@ -22,7 +22,8 @@ from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.adapt import activation_depth
 from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
-from rmsmp_hls.schedule.arrange import GATHER_BITS, Arrangement, arrange
+from rmsmp_hls.schedule.arrange import Arrangement, arrange
+from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.forms import is_depthwise
 from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
 from rmsmp_hls.schedule.place_rows import lane_counts
