@@ -20,7 +20,8 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.allocate import no_room
-from rmsmp_hls.schedule.arrange import GATHER_BITS, arrange
+from rmsmp_hls.schedule.arrange import arrange
+from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.forms import is_depthwise
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio

@@ -18,7 +18,7 @@ from rmsmp_hls.pack.emulate import Emulator
 from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.pack.transfer import argmax_key, input_words, read_outputs
 from rmsmp_hls.reference import argmax, run
-from rmsmp_hls.schedule.arrange import GATHER_BITS
+from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.schedule import make_schedule
 from rmsmp_hls.schedule.steps import LoadStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
