@@ -135,8 +135,13 @@ def _accumulator(
     op: QuantMatmul, codes: npt.NDArray[np.uint8], source: ActFormat
 ) -> tuple[Floats, int]:
     """Return (largest |acc| per row, bits of any partial sum, shifted nibbles included)."""
-    weights = np.abs(decode_rows(codes, op.formats)).reshape(len(codes), -1)
-    power = weights.sum(axis=1)
+    power = np.array(  # row by row: all of a large layer in int64 would fill the memory
+        [
+            int(np.abs(decode_rows(codes[row : row + 1], op.formats[row : row + 1])).sum())
+            for row in range(len(codes))
+        ],
+        dtype=np.int64,
+    )
     shifted = 8 * sum(16**plane for plane in range(source.planes))
     largest = max(-source.low, source.high)
     worst = int(power.max(initial=0)) * max(shifted, largest)

@@ -228,7 +228,7 @@ class _Builder:
         source = op.inputs[0]
         narrow = self.plan.narrow_of(source)
         rows = self.params.rows[op.name]
-        weight = np.asarray(self.graph.constants[op.weight].array, dtype=np.float64)
+        weight = np.asarray(self.graph.constants[op.weight].array)
         gain, offset = self._affine(op, point, weight.shape[0])
         return QuantMatmul(
             name=point.tensor,
@@ -264,8 +264,8 @@ class _Builder:
         return gain, (bias - of(norm.running_mean, 0.0)) * gain + of(norm.bias, 0.0)
 
 
-def encode_rows(weight: Floats, rows: RowParams) -> npt.NDArray[np.uint8]:
-    """Return the stored codes uint8, shape of `weight` ([O, ...])."""
+def encode_rows(weight: npt.NDArray[np.floating], rows: RowParams) -> npt.NDArray[np.uint8]:
+    """Return the stored codes uint8, shape of `weight` ([O, ...]); float64 row by row only."""
     codes = np.zeros(weight.shape, dtype=np.uint8)
     scales = rows.scales.array
     for row, name in enumerate(rows.formats):
