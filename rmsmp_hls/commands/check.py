@@ -114,8 +114,7 @@ def assumed_params(
         LoweringError: operations stand where they cannot be quantized (all are listed).
     """
     plan = place_quantizers(graph)
-    activations = {p.tensor: ActFormat(p.bits, p.signed, 1.0) for p in plan.points}
-    activations |= {n.name: ActFormat(n.bits, n.signed, 1.0) for n in plan.narrows}
+    activations = {q.name: ActFormat(q.bits, q.signed, 1.0) for q in plan.quantizers}
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         assert isinstance(op, (Conv2d, Linear))

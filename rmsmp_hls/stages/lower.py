@@ -73,7 +73,7 @@ def _agreement(
         compared += int(codes.size)
         differ += int((codes != tensors[name]).sum())
         if op.inputs and all(source in trained for source in op.inputs):
-            same_inputs = reference.execute(op, [trained[source] for source in op.inputs])
+            same_inputs = reference.execute(graph, op, [trained[source] for source in op.inputs])
             alone += int((codes != same_inputs).sum())
     changed = None
     if top1 is not None and "top1" in known:

@@ -158,17 +158,17 @@ def quantizers_of(graph: FloatGraph, plan: QuantPlan, params: QuantParams) -> Qu
     Raises:
         QuantizationError: a layer or tensor has no parameters (all are listed).
     """
-    widths = {p.tensor: p.bits for p in plan.points} | {n.name: n.bits for n in plan.narrows}
+    names = [quantizer.name for quantizer in plan.quantizers]
     layers = [op for op in graph if isinstance(op, (Conv2d, Linear))]
-    missing = [f"tensor {name!r}" for name in widths if name not in params.activations]
+    missing = [f"tensor {name!r}" for name in names if name not in params.activations]
     missing += [f"layer {op.name!r}" for op in layers if op.name not in params.rows]
     if missing:
         findings = [QuantizationError("has no formats", where=where) for where in missing]
         raise QuantizationError.gather(findings)
     activations = {}
-    for name in widths:
+    for name in names:
         form = params.activations[name]
-        activations[name] = ActivationQuantizer(form.bits, form.signed).double()
+        activations[name] = ActivationQuantizer(form.bits, form.signed, form.narrow).double()
         activations[name].calibrate(form.scale, form.signed)
     rows = {}
     for op in layers:

@@ -109,7 +109,7 @@ def post_training_quantize(
     observers: dict[str, Observer] = {}
 
     def observe(name: str, value: Tensor) -> None:
-        observers.setdefault(name, Observer()).see(value)
+        observers.setdefault(plan.quantizer_of(name), Observer()).see(value)
 
     with torch.no_grad():
         for batch in batches.walk("calibration"):
@@ -175,8 +175,7 @@ def _tensors(graph: FloatGraph) -> dict[str, Tensor]:
 
 def _state(graph: FloatGraph, plan: QuantPlan) -> QuantState:
     """Return quantizers whose rows all are Fixed-4, fitted to the weights."""
-    activations = {p.tensor: ActivationQuantizer(p.bits, p.signed).double() for p in plan.points}
-    activations |= {n.name: ActivationQuantizer(n.bits, n.signed).double() for n in plan.narrows}
+    activations = {q.name: ActivationQuantizer(q.bits, q.signed).double() for q in plan.quantizers}
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         assert isinstance(op, (Conv2d, Linear))
@@ -228,7 +227,7 @@ def _compare(
                 codes=codes,
             )(batch.double())  # fmt: skip
             for name, value in floats.items():
-                scale = state.activation(name).scale()
+                scale = state.activation(plan.quantizer_of(name)).scale()
                 found.setdefault(name, Comparison()).see(value, codes[name] * scale)
             result.see(want, got)
             agree += int((want.flatten(1).argmax(1) == got.flatten(1).argmax(1)).sum())
@@ -263,12 +262,11 @@ def _params(
     shift_add: str,
     widths: tuple[int, int, int],
 ) -> QuantParams:
-    names = [p.tensor for p in plan.points] + [n.name for n in plan.narrows]
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         quantizer = state.row(op.name)
         rows[op.name] = RowParams(
             quantizer.names, ConstTensor(quantizer.scales().detach().cpu().numpy())
         )
-    activations = {name: state.activation(name).format() for name in names}
+    activations = {q.name: state.activation(q.name).format() for q in plan.quantizers}
     return QuantParams(activations, rows, shares, shift_add, *widths)

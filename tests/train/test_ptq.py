@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -185,17 +184,14 @@ def test_impossible_settings_are_refused(options: dict[str, object]) -> None:
 
 
 def test_what_cannot_be_placed_is_refused() -> None:
-    """A batch norm of its own."""
+    """Single features of a flattened image."""
     net = NetworkBuilder((2, 4, 4))
-    net.conv(3, Window(kernel=(4, 4)))
-    graph = net.graph()
-    norm = NetworkBuilder((2, 4, 4))
-    norm.batchnorm()
-    name = norm.tail
-    conv = dataclasses.replace(graph.ops[1], inputs=(name,))
-    stray = Graph(graph.level, (*norm.ops, conv), conv.name, {**graph.constants, **norm.constants})
-    with pytest.raises(LoweringError, match="stands alone"):
-        post_training_quantize(stray, IMAGES[:, :2, :4, :4])
+    net.conv(3, Window())
+    net.flatten()
+    net.batchnorm()
+    net.linear(2)
+    with pytest.raises(LoweringError, match="single features"):
+        post_training_quantize(net.graph(), np.zeros((1, 2, 4, 4)))
 
 
 def test_batches_do_not_change_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
