@@ -208,18 +208,42 @@ def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:
 
 
 def vector_iterations(
-    array: ArrayShape, out_height: int, out_width: int, channels: int, taps: int, planes: int
+    array: ArrayShape,
+    out_height: int,
+    out_width: int,
+    blocks: int,
+    taps: int,
+    planes: int,
+    table: bool = False,
 ) -> int:
-    """Return the exact iterations of a pooling or adding operation; planes per tap."""
-    blocks = ceil_div(channels, array.channels)
+    """Return the exact iterations of an operation of the vector unit; planes per tap."""
     chunks = array.channels // array.vector_lanes
-    return out_height * out_width * blocks * chunks * taps * planes + 1
+    work = out_height * out_width * blocks * chunks * taps * planes
+    return work + 1 + (TABLE_WORDS if table else 0)
 
 
-def move_iterations(height: int, width: int, channels: int, planes: int) -> int:
-    """Return the exact iterations of a load or store."""
-    return height * width * ceil_div(channels, 4) * planes
+def move_iterations(height: int, width: int, chunks: int, planes: int) -> int:
+    """Return the exact iterations of a load or store; `chunks` words of four codes a pixel."""
+    return height * width * chunks * planes
 
+
+def folded_load_iterations(height: int, width: int, left: int, right: int, planes: int) -> int:
+    """Return the exact iterations of a load that unrolls the kernel's row; padding walked too."""
+    return height * (left + width + right) * planes
+
+
+def address_words(array: ArrayShape) -> int:
+    """Return the words of the spill port that one address of all banks and positions takes."""
+    return ceil_div(array.banks * array.channels * 4, array.weight_word_bits)
+
+
+def spill_iterations(array: ArrayShape, runs: int, run: int) -> int:
+    """Return the exact iterations of a SAVE or RESTORE."""
+    return runs * run * address_words(array)
+
+
+TABLE_WORDS = 16
+"""Words of the parameter stream that hold a table: 256 entries of one byte."""
 
 PIPELINE_DEPTH_CYCLES = 60
 """Modelled cycles that a pipelined loop adds once per operation: activation read, dot product,

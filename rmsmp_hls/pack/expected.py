@@ -34,7 +34,7 @@ def output_words(design: PackedDesign, program_name: str, tensors: Mapping[str, 
 
 def _entry_words(entry: OutputEntry, tensor: Codes) -> Words:
     if not entry.logits:
-        return code_words(tensor)
+        return code_words(tensor, entry.byte_slots)
     lanes = np.array(entry.logits)
     rows = np.flatnonzero(lanes >= 0)
     words = np.zeros((len(tensor), entry.words), dtype=np.uint32)

@@ -8,7 +8,7 @@ as soon as a lower bound of its cycles is behind the best array found. All array
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cache
 
 from rmsmp_hls.errors import LoweringError, ResourceError
@@ -20,9 +20,10 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.adapt import activation_depth
-from rmsmp_hls.schedule.allocate import allocate_graph, check_depth
-from rmsmp_hls.schedule.jobs import MatmulJob, VectorJob, graph_jobs, job_iterations
-from rmsmp_hls.schedule.place_rows import fewest_tiles, lane_counts
+from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
+from rmsmp_hls.schedule.arrange import Arrangement, arrange
+from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
+from rmsmp_hls.schedule.place_rows import lane_counts
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
 
@@ -34,33 +35,44 @@ _PIXELS = (8, 6, 4, 2)
 _ROWS = (128, 112, 96, 80, 72, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 10, 8, 6, 4, 2, 1)
 _TILE_GROUPS = (16, 32, 64, 128, 256, 512)
 _DRAIN_ROWS = (1, 2, 4, 8, 16, 32)
+_USUAL_CHANNELS, _USUAL_BANKS = 32, 8  # of what does not depend much on them
 
 
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """The network's work and the limits that every candidate shares."""
+class _Network:
+    """The network's work, by the sizes that decide where its channels and pixels lie."""
 
-    matmuls: dict[MatmulJob, int]
-    vectors: dict[VectorJob, int]
-    moves: int
-    bytes_per_cycle: float
+    def __init__(self, graph: IntGraph, bytes_per_cycle: float) -> None:
+        self.graph = graph
+        self.bytes_per_cycle = bytes_per_cycle
+        self.jobs = cache(self._jobs)
+        self.depth = cache(self._depth)
+        self.arranged = cache(self._arranged)
+
+    def _arranged(self, channels: int, banks: int) -> Arrangement:
+        return arrange(self.graph, channels, banks)
+
+    def _jobs(self, channels: int, banks: int) -> Jobs:
+        return arranged_jobs(self.arranged(channels, banks), self.graph.output)
+
+    def _depth(self, channels: int, banks: int) -> int:
+        return activation_depth(self.arranged(channels, banks), self.graph.output)
 
     def floor(self, array: ArrayShape) -> int:
         """Return a bound that no tiling of the matrix multiplications can beat."""
-        total = self.moves
-        for job, count in self.matmuls.items():
-            tiles = fewest_tiles(job.rows, lane_counts(array))
+        jobs = self.jobs(array.channels, array.banks)
+        total, lanes = jobs.moves, lane_counts(array)
+        for job, count in jobs.matmuls.items():
             pixels = 1 if job.logits else array.pixels
             groups = job.out_height * ceil_div(job.out_width, pixels)
             step = max(groups, array.weight_words, array.min_step)
-            total += count * tiles * job.steps(array.channels) * step
+            total += count * job.row_tiles(lanes) * job.steps * step
         return total
 
     def matmul_cycles(self, array: ArrayShape) -> int:
         """Return the cycles of all matrix multiplications, DDR traffic of weights included."""
-        total, words = 0, 0
-        for job, count in self.matmuls.items():
-            tiles = fewest_tiles(job.rows, lane_counts(array))
+        total, words, lanes = 0, 0, lane_counts(array)
+        for job, count in self.jobs(array.channels, array.banks).matmuls.items():
+            tiles = job.row_tiles(lanes)
             iterations, tiling = job_iterations(job, array, tiles)
             total += count * iterations
             words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
@@ -69,8 +81,8 @@ class _Load:
 
     def vector_cycles(self, array: ArrayShape) -> int:
         """Return the cycles of the vector unit, loads and stores."""
-        work = sum(count * job.iterations(array) for job, count in self.vectors.items())
-        return self.moves + work
+        jobs = self.jobs(array.channels, array.banks)
+        return jobs.moves + sum(n * job.iterations(array) for job, n in jobs.vectors.items())
 
 
 def _network_codebook(graph: IntGraph, asked: str | None) -> str:
@@ -107,21 +119,20 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
 
 
 def _candidates(
-    graph: IntGraph, board: Board, load: _Load, ratios: tuple[Ratio, ...], book: str
+    board: Board, network: _Network, ratios: tuple[Ratio, ...], book: str
 ) -> Iterator[ArrayShape]:
     """Yield arrays with the smallest drain, vector unit and partial sums, largest first."""
-    acc_bits = max([8] + [op.acc_bits for op in graph if isinstance(op, IntMatmul)])
-    widest = max([1] + [job.out_width for job in load.matmuls])
-    deepest = max([1] + [job.in_channels for job in load.matmuls])
-    most_rows = max([1] + [sum(job.rows) for job in load.matmuls])
-    strided = any(job.stride_w % 2 == 0 for job in load.matmuls)
-
-    @cache
-    def depth(channels: int, banks: int) -> int:
-        return activation_depth(graph, channels, banks)
-
+    usual = network.arranged(_USUAL_CHANNELS, _USUAL_BANKS)
+    made = {op.name: op for op in usual.ops}
+    weighted = [op for op in usual.ops if isinstance(op, IntMatmul)]
+    acc_bits = max([8] + [op.acc_bits for op in weighted])
+    widest = max([1] + [op.shape[2] for op in weighted])
+    deepest = max([1] + [made[op.inputs[0]].shape[0] for op in weighted])
+    most_rows = max([1] + [op.shape[0] for op in weighted])
+    strided = any(op.window.stride[1] % 2 == 0 for op in weighted)
+    jobs = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     splits: dict[int, tuple[Lanes, ...]] = {
-        rows: lane_splits(rows, load.matmuls, ratios)
+        rows: lane_splits(rows, jobs, ratios)
         for rows in _ROWS
         if rows < 2 * most_rows or rows == min(_ROWS)
     }
@@ -147,7 +158,7 @@ def _candidates(
                 drain_rows=1,
                 vector_lanes=4,
                 tile_groups=_TILE_GROUPS[0],
-                activation_depth=depth(channels, banks),
+                activation_depth=network.depth(channels, banks),
                 weight_word_bits=board.memory_port_bits,
                 acc_bits=acc_bits,
                 shift_add_codebook=book,
@@ -155,21 +166,22 @@ def _candidates(
             )
 
 
-def _variants(array: ArrayShape, load: _Load) -> Iterator[tuple[int, ArrayShape]]:
+def _variants(array: ArrayShape, network: _Network) -> Iterator[tuple[int, ArrayShape]]:
     """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
+    jobs = network.jobs(array.channels, array.banks)
     most_groups = max(
-        [1] + [j.out_height * ceil_div(j.out_width, 2) for j in load.matmuls if not j.logits]
+        [1] + [j.out_height * ceil_div(j.out_width, 2) for j in jobs.matmuls if not j.logits]
     )
     vector_lanes = [n for n in (4, 8, 16, 32, 64, 128) if n <= array.channels]
-    vectors = [(n, load.vector_cycles(replace(array, vector_lanes=n))) for n in vector_lanes]
-    if not load.vectors:
+    vectors = [(n, network.vector_cycles(replace(array, vector_lanes=n))) for n in vector_lanes]
+    if not jobs.vectors:
         vectors = vectors[:1]
     for drain in _DRAIN_ROWS:
         if array.rows % drain or drain > array.channels:
             continue
         for groups in _TILE_GROUPS:
             shape = replace(array, drain_rows=drain, tile_groups=groups)
-            cycles = load.matmul_cycles(shape)
+            cycles = network.matmul_cycles(shape)
             for lanes, vector_cycles in vectors:
                 yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
             if groups >= most_groups:
@@ -207,10 +219,10 @@ def choose_array(
     """
     shares = shares or Shares()
     book = _network_codebook(graph, codebook)
-    matmuls, vectors, moves = graph_jobs(graph)
     clock = clock_mhz or board.clock_mhz
     per_cycle = board.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / clock
-    load = _Load(matmuls, vectors, moves, per_cycle)
+    network = _Network(graph, per_cycle)
+    matmuls = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     ratios: tuple[Ratio, ...] = (work_ratio(matmuls),) if matmuls else ((1.0, 0.0, 0.0),)
     if ratio is not None and sum(ratio) > 0:
         whole = sum(ratio)
@@ -218,8 +230,8 @@ def choose_array(
     best: int | None = None
     found: list[tuple[int, float, ArrayShape]] = []
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
-    for base in _candidates(graph, board, load, ratios, book):
-        if best is not None and load.floor(base) > best * TIE:
+    for base in _candidates(board, network, ratios, book):
+        if best is not None and network.floor(base) > best * TIE:
             continue
         cost = array_cost(base)
         if faults := excess(cost, board, shares):
@@ -227,7 +239,7 @@ def choose_array(
             if smallest is None or size < smallest[0]:
                 smallest = (size, base, faults)
             continue
-        for cycles, array in _variants(base, load):
+        for cycles, array in _variants(base, network):
             if best is not None and cycles > best * TIE:
                 continue
             cost = array_cost(array)
@@ -260,9 +272,10 @@ def _no_array(
         for text in faults
     ]
     if any(text.startswith("BRAM36") for text in faults):
-        depth = allocate_graph(graph, array.channels, array.banks)[1]
+        arrangement = arrange(graph, array.channels, array.banks)
+        depth = allocate_arrangement(arrangement, graph.output)[1]
         try:
-            check_depth(graph, array.channels, array.banks, depth, depth - 1)
+            check_depth(arrangement, graph.output, depth, depth - 1)
         except ResourceError as error:
             findings.append(ResourceError(f"what fills the memory: {error.where}"))
     gathered = ResourceError.gather(findings)
