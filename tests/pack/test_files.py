@@ -49,7 +49,7 @@ def test_a_design_without_logits_reads_back_equal(tmp_path: Path) -> None:
 def test_the_header_is_as_documented(design: PackedDesign) -> None:
     """Keys and values that the page promises."""
     header = json.loads(design_files(design)["design.json"])
-    assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 1)
+    assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 2)
     assert header["array"]["dsp"] == "DSP48E2"
     assert header["input"]["words"] == 9 * 7
     assert set(header["files"]) == {PROGRAM, TRACE, "weights.bin", "params.bin"}
@@ -97,7 +97,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (flip("weights.bin"), "weights.bin: its SHA-256 differs"),
     (flip(PROGRAM), "program.bin: its SHA-256 differs"),
     (edited(lambda h: h.update(schema="other")), "schema is 'other'"),
-    (edited(lambda h: h.update(version=2)), "version 2 of the format"),
+    (edited(lambda h: h.update(version=3)), "version 3 of the format"),
     (edited(lambda h: h.pop("version")), "version None"),
     (edited(lambda h: h["files"].update({"../x": {}})), "must list exactly"),
     (edited(lambda h: h["array"].update(channels=5)), "channels must be 4, 8"),

@@ -97,7 +97,7 @@ def test_programs_decode_to_what_was_encoded() -> None:
 
 @pytest.mark.parametrize(
     ("word", "value", "words"),
-    [(0, 1, "begins with"), (1, 2, "program version 2"), (2, 9, "do not hold"), (8, 77, "opcode")],
+    [(0, 1, "begins with"), (1, 3, "program version 3"), (2, 9, "do not hold"), (8, 77, "opcode")],
 )
 def test_damaged_programs_are_refused(word: int, value: int, words: str) -> None:
     """Magic, version, counts, opcodes."""
