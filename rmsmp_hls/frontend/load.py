@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rmsmp_hls.frontend.checkpoint import Checkpoint, load_checkpoint
-from rmsmp_hls.frontend.pt2 import is_exported_program, load_exported_program
+from rmsmp_hls.frontend.pt2 import is_exported_program, read_exported_program
 from rmsmp_hls.ir.graph import FloatGraph
 
 
@@ -18,10 +18,12 @@ class LoadedModel:
         graph: the float network, its constants bound.
         checkpoint: everything of an RMSMP checkpoint; None for an exported float network,
             which is not quantized yet.
+        notes: what of the file is left to the host or changed on purpose, in sentences.
     """
 
     graph: FloatGraph
     checkpoint: Checkpoint | None = None
+    notes: tuple[str, ...] = ()
 
 
 def load_model(path: str | Path) -> LoadedModel:
@@ -29,9 +31,10 @@ def load_model(path: str | Path) -> LoadedModel:
 
     Raises:
         ModelImportError: the file is neither, or cannot be read; see `load_checkpoint` and
-            `load_exported_program`.
+            `read_exported_program`.
     """
     if is_exported_program(path):
-        return LoadedModel(load_exported_program(path), None)
+        read = read_exported_program(path)
+        return LoadedModel(read.graph, None, read.notes)
     checkpoint = load_checkpoint(path)
     return LoadedModel(checkpoint.graph, checkpoint)
