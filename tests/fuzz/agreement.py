@@ -9,16 +9,17 @@ where v is the value before rounding. The code of v thus lies between those of u
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls import reference
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntOp, IntSumPool
-from rmsmp_hls.ir.types import Window
+from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMultiply, IntOp, IntSumPool
 
 Codes = npt.NDArray[np.int64]
+_LARGE = 1 << 40
 _FLOAT_ERROR = 1e-9  # of the training model's float64, relative
 
 
@@ -39,7 +40,7 @@ def disagreements(graph: IntGraph, trained: Mapping[str, npt.NDArray[np.integer]
             continue
         sources = [_image(trained[name], graph.op(name)) for name in op.inputs]
         real = _image(trained[op.name], op)
-        low, high = _bounds(op, sources)
+        low, high = _bounds(graph, op, sources)
         wrong = (real < low) | (real > high)
         if wrong.any():
             at = tuple(int(i[0]) for i in np.nonzero(wrong))
@@ -55,9 +56,9 @@ def _image(codes: npt.NDArray[np.integer], op: IntOp) -> Codes:
     return np.asarray(codes, dtype=np.int64).reshape(len(codes), *op.shape)
 
 
-def _bounds(op: IntOp, sources: list[Codes]) -> tuple[Codes, Codes]:
+def _bounds(graph: IntGraph, op: IntOp, sources: list[Codes]) -> tuple[Codes, Codes]:
     """Return the smallest and the largest code that roundings can explain."""
-    exact = reference.execute(op, sources)
+    exact = reference.execute(graph, op, sources)
     if isinstance(op, IntMatmul) and op.output is not None:
         acc = reference.accumulate(op, sources[0])
         total = acc * _rows(op.multiplier.array) + _rows(op.bias.array)
@@ -67,9 +68,12 @@ def _bounds(op: IntOp, sources: list[Codes]) -> tuple[Codes, Codes]:
         total = sources[0] * first + sources[1] * second + op.bias
         size = np.abs(sources[0]) + np.abs(sources[1])
         return _near(total, size, op.shift, op.low, op.high)
+    if isinstance(op, IntMultiply):
+        product = sources[0] * sources[1]
+        return _near(product * op.multiplier + op.bias, np.abs(product), op.shift, op.low, op.high)
     if isinstance(op, IntSumPool):
-        window: Window = op.window
-        acc = reference._windows(sources[0], window, 0).sum(axis=(4, 5))
+        plain = replace(op, multiplier=1, bias=0, shift=0, low=-_LARGE, high=_LARGE)
+        acc = reference.execute(graph, plain, sources)
         return _near(acc * op.multiplier + op.bias, np.abs(acc), op.shift, op.low, op.high)
     return exact, exact
 

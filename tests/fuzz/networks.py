@@ -26,37 +26,12 @@ _TABLES = (
     "gelu",
     "mish",
 )
-_LATER = frozenset(
+FEATURES = frozenset(
     {
-        "table",
-        "multiply",
-        "concat",
-        "select",
-        "upsample",
-        "pad",
-        "groups",
-        "broadcast",
-        "line",
+        "table", "multiply", "concat", "select", "upsample", "pad", "groups", "broadcast", "line",
         "lone_batch_norm",
     }
-)
-FEATURES = (
-    frozenset(
-        {
-            "table",
-            "multiply",
-            "concat",
-            "select",
-            "upsample",
-            "pad",
-            "groups",
-            "broadcast",
-            "line",
-            "lone_batch_norm",
-        }
-    )
-    - _LATER
-)
+)  # fmt: skip
 """What of the list below is drawn: operations of one kind, or a property of them."""
 _MOST_NODES = 14
 _MOST_CHANNELS = 64

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -11,7 +13,7 @@ from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import Narrow, QuantPlan, QuantPoint, place_quantizers
+from rmsmp_hls.quant.placement import Quantizer, QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import row_scales_mse
 from rmsmp_hls.train.execute import Run
 from tests.fuzz.case import Quantization
@@ -48,12 +50,13 @@ def random_params(graph: FloatGraph, how: Quantization, x: Tensor) -> QuantParam
     """
     rng = np.random.default_rng(how.seed)
     plan = plan_of(graph, how)
-    seen = run_float(graph, plan, x)[1]
-    activations = {}
-    for place in (*plan.points, *plan.narrows):
-        name = place.tensor if isinstance(place, QuantPoint) else place.name
-        largest = float(seen[name].abs().max())
-        activations[name] = _format(graph, place, largest, how, rng)
+    seen: dict[str, float] = {}
+    for name, value in run_float(graph, plan, x)[1].items():
+        scale = plan.quantizer_of(name)
+        seen[scale] = max(seen.get(scale, 0.0), float(value.abs().max()))
+    activations = {
+        quantizer.name: _format(graph, quantizer, seen, how, rng) for quantizer in plan.quantizers
+    }
     rows = {op.name: _rows(graph, op, how, rng) for op in graph.of_type(Conv2d, Linear)}
     shares = how.shares
     ratio = (float(shares[0]), float(shares[1]), float(shares[2]))
@@ -62,15 +65,16 @@ def random_params(graph: FloatGraph, how: Quantization, x: Tensor) -> QuantParam
 
 def _format(
     graph: FloatGraph,
-    place: QuantPoint | Narrow,
-    largest: float,
+    quantizer: Quantizer,
+    seen: Mapping[str, float],
     how: Quantization,
     rng: np.random.Generator,
 ) -> ActFormat:
-    of_input = isinstance(place, QuantPoint) and place.tensor == graph.input.name
-    form = ActFormat(place.bits, how.input_signed if of_input else place.signed, 1.0)
+    of_input = quantizer.name == graph.input.name
+    signed = how.input_signed if of_input else quantizer.signed
+    high = ActFormat(quantizer.bits, signed, 1.0).high
     factor = 2.0 ** rng.uniform(-how.spread, how.spread)
-    return ActFormat(form.bits, form.signed, factor * (largest or 1.0) / form.high)
+    return ActFormat(quantizer.bits, signed, factor * (seen.get(quantizer.name) or 1.0) / high)
 
 
 def _rows(
