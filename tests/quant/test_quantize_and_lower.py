@@ -22,13 +22,15 @@ from rmsmp_hls.ir.quant_ops import (
     QuantMaxPool,
     QuantMultiply,
     QuantRequantize,
+    QuantTable,
 )
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 from rmsmp_hls.ir.verify import verify
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, decode_rows
+from rmsmp_hls.numerics.functions import FUNCTIONS
 from rmsmp_hls.numerics.requantize import quantize_values
 from rmsmp_hls.passes.lower import lower
-from rmsmp_hls.quant.params import QuantParams
+from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.quantize import quantize
 from tests.blocks import BLOCKS, fitted_params
 from tests.networks import NetworkBuilder, params_for, residual_network
@@ -89,27 +91,33 @@ def test_weight_codes_do_not_change_in_lowering() -> None:
 
 
 @pytest.mark.parametrize("name", list(CODEBOOKS))
-@pytest.mark.parametrize("bits,signed", [(4, False), (4, True), (8, False), (8, True)])
-def test_no_input_overflows_the_accumulator(name: str, bits: int, signed: bool) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        ActFormat(bits, signed, 0.1, narrow)
+        for bits in (4, 8)
+        for signed, narrow in ((False, True), (True, True), (True, False))
+    ],
+    ids=lambda f: f"{'s' if f.signed else 'u'}{f.bits}{'' if f.narrow else '+1'}",
+)
+@pytest.mark.parametrize("groups", [1, 3])
+def test_no_input_overflows_the_accumulator(name: str, form: ActFormat, groups: int) -> None:
     """The inputs that reach the bound stay inside acc_bits, shifted nibbles included."""
-    net = NetworkBuilder((5, 4, 4), 7)
-    net.conv(6, Window(kernel=(3, 3)))
+    net = NetworkBuilder((6, 4, 4), 7)
+    net.conv(6, Window(kernel=(3, 3)), groups=groups)
     graph = net.graph()
-    from rmsmp_hls.quant.params import RowParams
-
     weight = np.asarray(graph.constants["conv1.weight"].array)
     book = CODEBOOKS[name]
     scales = np.abs(weight.reshape(6, -1)).max(axis=1) / book.max_magnitude
     params = QuantParams(
-        {"x": ActFormat(bits, signed, 0.1), "conv1": ActFormat(8, True, 100.0)},
+        {"x": form, "conv1": ActFormat(8, True, 100.0)},
         {"conv1": RowParams((name,) * 6, ConstTensor(scales.astype(np.float64)))},
         (65, 30, 5),
         "SP2-4",
-        input_bits=bits,
+        input_bits=form.bits,
     )
     op = lower(quantize(graph, params)).op("conv1")
     weights = decode_rows(op.codes.array, op.formats).reshape(6, -1)
-    form = params.activations["x"]
     limit = 1 << (op.acc_bits - 1)
     for row in weights:
         worst = np.where(row > 0, form.high, form.low)
@@ -334,3 +342,29 @@ def test_sums_and_products_of_any_formats(bits, signed, narrow, scales, kind, se
     assert (off <= np.ceil(error)).all()
     assert (off == 0)[distance > error].all()
     assert found.min() >= made.low and found.max() <= made.high
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(list(FUNCTIONS)),
+    read=st.builds(ActFormat, st.integers(2, 8), st.booleans(), st.floats(1e-4, 2), st.booleans()),
+    made=st.builds(ActFormat, st.integers(2, 8), st.booleans(), st.floats(1e-3, 10), st.booleans()),
+    bounds=st.one_of(st.none(), st.tuples(st.floats(-3, 0), st.floats(0, 6))),
+    parameter=st.floats(0, 1),
+)
+def test_tables_of_any_formats(name, read, made, bounds, parameter) -> None:
+    """Any function, formats, scales and clamp: each entry is the nearest code of the value."""
+    low, high = bounds or (-np.inf, np.inf)
+    start = QuantInput(name="x", inputs=(), shape=(1, 1, 1), output=read)
+    op = QuantTable(
+        name="y", inputs=("x",), shape=(1, 1, 1), output=made, function=name,
+        parameter=parameter, low=low, high=high,
+    )  # fmt: skip
+    graph = lower(Graph(Level.QUANT, (start, op), "y"))
+    verify(graph, "lower")
+    codes = np.arange(read.low, read.high + 1)
+    found = reference.execute(graph, graph.op("y"), [codes.reshape(1, 1, 1, -1)]).ravel()
+    for code, entry in zip(codes, found, strict=True):
+        value = min(max(function(name, parameter, float(code) * read.scale), low), high)
+        wanted = min(max(value / made.scale, made.low), made.high)
+        assert abs(entry - wanted) <= 0.5 + 1e-9

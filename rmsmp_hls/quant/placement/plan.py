@@ -21,8 +21,8 @@ class QuantPoint:
         signed: False if nothing negative can leave the chain, nor any other of its scale
             group. Of the network's input: True until calibration has seen that it is never
             negative.
-        scale: name of the quantizer whose scale it uses: of the first tensor of its scale group
-            that makes codes, or its own.
+        scale: name of the quantizer whose scale it uses: the first tensor of its scale group
+            that makes codes, or, by default, `tensor`.
     """
 
     tensor: str
@@ -31,7 +31,11 @@ class QuantPoint:
     clamp: str
     bits: int
     signed: bool
-    scale: str
+    scale: str = ""
+
+    def __post_init__(self) -> None:
+        """Fill in the default."""
+        object.__setattr__(self, "scale", self.scale or self.tensor)
 
 
 @dataclass(frozen=True, slots=True)
