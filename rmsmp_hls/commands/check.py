@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -44,6 +44,7 @@ class CheckOutcome:
         cost: of that array.
         latency_ms: of one image, modelled.
         error: what stands in the way, None if nothing does; its `findings` are all.
+        notes: what of the model is left to the host or was changed on purpose.
     """
 
     board: Board
@@ -54,6 +55,7 @@ class CheckOutcome:
     cost: Resources | None = None
     latency_ms: float | None = None
     error: RmsmpError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_model(options: BuildOptions) -> CheckOutcome:
@@ -69,7 +71,11 @@ def check_model(options: BuildOptions) -> CheckOutcome:
         model = load_model(options.model)
     except RmsmpError as error:
         return CheckOutcome(board, clock, error=error)
-    assumed = model.checkpoint is None
+    outcome = replace(_mapped(model, options, board, clock), notes=model.notes)
+    return replace(outcome, assumed=model.checkpoint is None)
+
+
+def _mapped(model: LoadedModel, options: BuildOptions, board: Board, clock: float) -> CheckOutcome:
     try:
         plan, params, lowered = _lowered(model, options)
         operations = map_operations(model.graph, plan, lowered)
@@ -77,15 +83,16 @@ def check_model(options: BuildOptions) -> CheckOutcome:
         raise
     except RmsmpError as error:
         operations = not_mapped(model.graph, error.findings)
-        return CheckOutcome(board, clock, operations, assumed, error=error)
+        return CheckOutcome(board, clock, operations, error=error)
     try:
         shares = target_shares(options)
         array = choose_array(lowered, board, params.ratio, clock, shares, params.codebook)
         schedule = make_schedule(lowered, array)
     except RmsmpError as error:
-        return CheckOutcome(board, clock, operations, assumed, error=error)
+        return CheckOutcome(board, clock, operations, error=error)
     latency = predict(lowered, schedule, board, clock).latency_ms
-    return CheckOutcome(board, clock, operations, assumed, array, array_cost(array), latency)
+    cost = array_cost(array)
+    return CheckOutcome(board, clock, operations, array=array, cost=cost, latency_ms=latency)
 
 
 def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, QuantParams, IntGraph]:

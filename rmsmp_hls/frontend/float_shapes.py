@@ -86,7 +86,7 @@ def _moved(
         return None
     channels, height, width = source
     if isinstance(op, SelectChannels):
-        there = op.indices and 0 <= min(op.indices) and max(op.indices) < channels
+        there = op.indices and min(op.indices) >= 0 and max(op.indices) < channels
         return (len(op.indices), height, width) if there else None
     if isinstance(op, Upsample):
         possible = min(op.factors) > 0

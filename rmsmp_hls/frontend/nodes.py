@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 
-
 INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 

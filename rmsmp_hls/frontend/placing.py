@@ -48,13 +48,17 @@ class Placing:
     def lay_out(self, view: View, refuse: Refuse) -> Operand:
         """Return a view as the result of an operation, made if it is not there yet.
 
+        Args:
+            view: any.
+            refuse: makes the error of (what the view is, what to do).
+
         Raises:
-            ModelImportError: no operations make it; says how it came about.
+            ModelImportError: no operations make it.
         """
         made_by = " -> ".join(view.chain[-6:]) or view.base
         if view.is_affine:
             raise refuse(
-                f"reads {view.scale:g} * x + {view.shift:g}, which {made_by} made"
+                f"{view.scale:g} * x + {view.shift:g}, which {made_by} made"
                 + (f" in module {view.module!r}" if view.module else ""),
                 FOLD,
             )
@@ -70,7 +74,7 @@ class Placing:
             where = f" in module {view.module!r}" if view.module else ""
             first = view.shape[:1] == (view.batch,)
             raise refuse(
-                f"reads a tensor of shape {view.shape} that {made_by} made{where}, in an order "
+                f"a tensor of shape {view.shape} that {made_by} made{where}, in an order "
                 "that no selection of channels has",
                 "keep whole channels together; move no pixels, and flatten by torch.flatten(x, 1)"
                 if first

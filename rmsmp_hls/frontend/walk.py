@@ -99,7 +99,9 @@ class _Walk:
         self.per_call = Counter(node.call for node in program.nodes)
         self.constants = {entry.key or entry.tensor.name: entry for entry in program.inputs}
         self.around = Surroundings(
-            lay_out=lambda call, view: self.placing.lay_out(view, call.refuse),
+            lay_out=lambda call, view: self.placing.lay_out(
+                view, lambda what, fix: call.refuse(f"reads {what}", fix)
+            ),
             maker=lambda name: self.placing.made.get(name),
             integers=lambda name: (
                 integers(self.constants[name]) if name in self.constants else None
@@ -151,7 +153,7 @@ class _Walk:
             return value.name
 
         def refuse(what: str, fix: str) -> ModelImportError:
-            return ModelImportError(f"its result {what}", where="the network", fix=fix)
+            return ModelImportError(f"its result is {what}", where="the network", fix=fix)
 
         try:
             return self.placing.lay_out(value.view, refuse).name
@@ -171,6 +173,7 @@ class _Walk:
         made = self._import(call)
         for op in made.ops:
             self.placing.add(op)
+        self.notes += [made.note] if made.note else []
         argument = next(iter(node.arguments.values()), None)
         source = argument.name if isinstance(argument, Ref) else ""
         old = self.values[source].view if source in self.values else None
@@ -238,7 +241,7 @@ class _Walk:
         """Return what the importer makes; a stand-in of the right shapes if it refuses."""
         importer: Importer = IMPORTERS.get(call.op, unsupported)
         try:
-            if importer is not unsupported and any(0 in shape for shape in call.shapes):
+            if importer is not unsupported and 0 in call.shape:
                 raise call.refuse(f"makes an empty tensor, {call.shape}", "remove the layer")
             try:
                 made = importer(call)
