@@ -171,7 +171,9 @@ def _program(read: _Reader, file: str, programs: object, outputs: object) -> Pro
             iterations.append((parts[0], parts[1], parts[2]))
             known = max(known, parts[0] + 1)
         else:
-            read.wrong(f"{path}.iterations[{index}]", "must be [operation number, tensor, iterations]")
+            read.wrong(
+                f"{path}.iterations[{index}]", "must be [operation number, tensor, iterations]"
+            )
     listed = read.sequence(read.mapping(outputs, "outputs").get(file), f"outputs.{file}")
     entries = tuple(
         _output(read, item, f"outputs.{file}[{index}]") for index, item in enumerate(listed)

@@ -11,14 +11,17 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.schedule.allocate import allocate_arrangement
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
 
+RAM_DEPTH = 4096
+"""Words of a RAMB18 that is four bits wide."""
+
 
 def activation_depth(arrangement: Arrangement, output: str) -> int:
-    """Return the depth that the tensors of a network with result `output` need, rounded up to what the memories hold
-    anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
+    """Return the depth that holds all tensors of a network with result `output` at their time,
+    rounded up to what the memories hold anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
     depth = max(1, allocate_arrangement(arrangement, output)[1])
     if depth <= LUTRAM_DEPTH:
         return ceil_div(depth, 32) * 32
-    return ceil_div(depth, 4096) * 4096
+    return ceil_div(depth, RAM_DEPTH) * RAM_DEPTH
 
 
 def adapt_array(graph: IntGraph, array: ArrayShape, given: Mapping[str, int]) -> ArrayShape:

@@ -49,6 +49,22 @@ def _lowest_gap(words: int, taken: Iterable[tuple[int, int]], *, tightest: bool)
     return end if best is None else best[1]
 
 
+def place_in_gaps(
+    words: Sequence[int], taken: Sequence[tuple[int, int]], depth: int
+) -> list[int] | None:
+    """Return bases for ranges of `words` addresses between the `taken` ones, None if they do not
+    all fit below `depth`. The largest are placed first, each into the tightest gap."""
+    occupied = [*taken, (depth, depth)]
+    bases = [0] * len(words)
+    for number in sorted(range(len(words)), key=lambda i: (-words[i], i)):
+        base = _lowest_gap(words[number], occupied, tightest=True)
+        if base + words[number] > depth:
+            return None
+        bases[number] = base
+        occupied.append((base, base + words[number]))
+    return bases
+
+
 def _place(order: Sequence[Lifetime], *, tightest: bool) -> dict[str, int]:
     placed: list[tuple[Lifetime, int]] = []
     for life in order:
@@ -98,14 +114,11 @@ def allocate_arrangement(
     return layouts, allocation.depth
 
 
-def check_depth(arrangement: Arrangement, output: str, needed: int, available: int) -> None:
-    """Refuse an activation memory that is too small for the network.
+def no_room(arrangement: Arrangement, output: str, available: int) -> ResourceError:
+    """Return the error that the lines of some operation do not fit `available` words per bank.
 
-    Raises:
-        ResourceError: names the tensors that live at the fullest moment and their words.
+    It names the fullest moment of the network.
     """
-    if needed <= available:
-        return
     lives = arrangement_lifetimes(arrangement, output)
     moments = range(len(arrangement.ops) + 1)
     load = {t: sum(x.words for x in lives if x.first <= t <= x.last) for t in moments}
@@ -114,8 +127,9 @@ def check_depth(arrangement: Arrangement, output: str, needed: int, available: i
         f"{life.name[:60]} ({life.words})" for life in lives if life.first <= fullest <= life.last
     )
     at = arrangement.ops[min(fullest, len(arrangement.ops) - 1)].name
-    raise ResourceError(
-        f"the activation memory needs {needed} words per bank, the array has {available}",
-        where=f"{at[:60]}: tensors in memory at once, words each: {names}",
+    return ResourceError(
+        f"an activation memory of {available} words per bank is too small, also with tensors in "
+        "DRAM: some operation's lines do not fit",
+        where=f"{at[:60]}: tensors in use at once, words each: {names}",
         fix="choose a smaller input image, a larger board, or an array with more memory",
     )

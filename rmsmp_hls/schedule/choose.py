@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import cache
 
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape
@@ -19,13 +18,11 @@ from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
-from rmsmp_hls.schedule.adapt import activation_depth
-from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
-from rmsmp_hls.schedule.arrange import Arrangement, arrange
-from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
-from rmsmp_hls.schedule.place_rows import lane_counts
+from rmsmp_hls.schedule.allocate import no_room
+from rmsmp_hls.schedule.arrange import arrange
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
+from rmsmp_hls.schedule.workload import Workload
 
 TIE = 1.03
 """Arrays whose predicted cycles are within this factor of the best are equally good."""
@@ -36,53 +33,6 @@ _ROWS = (128, 112, 96, 80, 72, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 10, 8, 6,
 _TILE_GROUPS = (16, 32, 64, 128, 256, 512)
 _DRAIN_ROWS = (1, 2, 4, 8, 16, 32)
 _USUAL_CHANNELS, _USUAL_BANKS = 32, 8  # of what does not depend much on them
-
-
-class _Network:
-    """The network's work, by the sizes that decide where its channels and pixels lie."""
-
-    def __init__(self, graph: IntGraph, bytes_per_cycle: float) -> None:
-        self.graph = graph
-        self.bytes_per_cycle = bytes_per_cycle
-        self.jobs = cache(self._jobs)
-        self.depth = cache(self._depth)
-        self.arranged = cache(self._arranged)
-
-    def _arranged(self, channels: int, banks: int) -> Arrangement:
-        return arrange(self.graph, channels, banks)
-
-    def _jobs(self, channels: int, banks: int) -> Jobs:
-        return arranged_jobs(self.arranged(channels, banks), self.graph.output)
-
-    def _depth(self, channels: int, banks: int) -> int:
-        return activation_depth(self.arranged(channels, banks), self.graph.output)
-
-    def floor(self, array: ArrayShape) -> int:
-        """Return a bound that no tiling of the matrix multiplications can beat."""
-        jobs = self.jobs(array.channels, array.banks)
-        total, lanes = jobs.moves, lane_counts(array)
-        for job, count in jobs.matmuls.items():
-            pixels = 1 if job.logits else array.pixels
-            groups = job.out_height * ceil_div(job.out_width, pixels)
-            step = max(groups, array.weight_words, array.min_step)
-            total += count * job.row_tiles(lanes) * job.steps * step
-        return total
-
-    def matmul_cycles(self, array: ArrayShape) -> int:
-        """Return the cycles of all matrix multiplications, DDR traffic of weights included."""
-        total, words, lanes = 0, 0, lane_counts(array)
-        for job, count in self.jobs(array.channels, array.banks).matmuls.items():
-            tiles = job.row_tiles(lanes)
-            iterations, tiling = job_iterations(job, array, tiles)
-            total += count * iterations
-            words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
-        ddr = words * array.weight_word_bits / 8 / self.bytes_per_cycle
-        return max(total, round(ddr))
-
-    def vector_cycles(self, array: ArrayShape) -> int:
-        """Return the cycles of the vector unit, loads and stores."""
-        jobs = self.jobs(array.channels, array.banks)
-        return jobs.moves + sum(n * job.iterations(array) for job, n in jobs.vectors.items())
 
 
 def _network_codebook(graph: IntGraph, asked: str | None) -> str:
@@ -119,7 +69,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
 
 
 def _candidates(
-    board: Board, network: _Network, ratios: tuple[Ratio, ...], book: str
+    board: Board, network: Workload, ratios: tuple[Ratio, ...], book: str
 ) -> Iterator[ArrayShape]:
     """Yield arrays with the smallest drain, vector unit and partial sums, largest first."""
     usual = network.arranged(_USUAL_CHANNELS, _USUAL_BANKS)
@@ -158,7 +108,7 @@ def _candidates(
                 drain_rows=1,
                 vector_lanes=4,
                 tile_groups=_TILE_GROUPS[0],
-                activation_depth=network.depth(channels, banks),
+                activation_depth=network.depths(channels, banks)[0],
                 weight_word_bits=board.memory_port_bits,
                 acc_bits=acc_bits,
                 shift_add_codebook=book,
@@ -166,7 +116,7 @@ def _candidates(
             )
 
 
-def _variants(array: ArrayShape, network: _Network) -> Iterator[tuple[int, ArrayShape]]:
+def _variants(array: ArrayShape, network: Workload) -> Iterator[tuple[int, ArrayShape]]:
     """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
     jobs = network.jobs(array.channels, array.banks)
     most_groups = max(
@@ -221,7 +171,7 @@ def choose_array(
     book = _network_codebook(graph, codebook)
     clock = clock_mhz or board.clock_mhz
     per_cycle = board.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / clock
-    network = _Network(graph, per_cycle)
+    network = Workload(graph, per_cycle)
     matmuls = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     ratios: tuple[Ratio, ...] = (work_ratio(matmuls),) if matmuls else ((1.0, 0.0, 0.0),)
     if ratio is not None and sum(ratio) > 0:
@@ -233,12 +183,20 @@ def choose_array(
     for base in _candidates(board, network, ratios, book):
         if best is not None and network.floor(base) > best * TIE:
             continue
-        cost = array_cost(base)
-        if faults := excess(cost, board, shares):
+        fitting = None
+        for depth in network.depths(base.channels, base.banks):
+            shallow = replace(base, activation_depth=depth)
+            cost = array_cost(shallow)
+            faults = excess(cost, board, shares)
+            if not faults:
+                fitting = shallow
+                break
             size = _score(cost, board)
             if smallest is None or size < smallest[0]:
-                smallest = (size, base, faults)
+                smallest = (size, shallow, faults)
+        if fitting is None or network.spill_cycles(fitting) is None:
             continue
+        base = fitting
         for cycles, array in _variants(base, network):
             if best is not None and cycles > best * TIE:
                 continue
@@ -273,11 +231,8 @@ def _no_array(
     ]
     if any(text.startswith("BRAM36") for text in faults):
         arrangement = arrange(graph, array.channels, array.banks)
-        depth = allocate_arrangement(arrangement, graph.output)[1]
-        try:
-            check_depth(arrangement, graph.output, depth, depth - 1)
-        except ResourceError as error:
-            findings.append(ResourceError(f"what fills the memory: {error.where}"))
+        filled = no_room(arrangement, graph.output, array.activation_depth)
+        findings.append(ResourceError(f"what fills the memory: {filled.where}"))
     gathered = ResourceError.gather(findings)
     assert isinstance(gathered, ResourceError), "gather keeps the class"
     return gathered

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntSelect
-from rmsmp_hls.schedule.allocate import allocate_arrangement, check_depth
+from rmsmp_hls.schedule.allocate import no_room
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
 from rmsmp_hls.schedule.check import check_runs
+from rmsmp_hls.schedule.demands import Demands
 from rmsmp_hls.schedule.layout import TensorLayout
+from rmsmp_hls.schedule.spill import plan_spills
+from rmsmp_hls.schedule.spilled import PlannedSteps
 from rmsmp_hls.schedule.steps import MatmulStep, Step
 from rmsmp_hls.schedule.strips import StepMaker
 
@@ -56,18 +58,24 @@ def make_schedule(graph: IntGraph, array: ArrayShape) -> Schedule:
 
     Raises:
         LoweringError: the array cannot run the graph (a format without a lane, sums too wide).
-        ResourceError: the activation memory is too small; names the tensors.
+        ResourceError: the activation memory is too small for single lines; names the tensors.
     """
     check_runs(graph, array)
     arrangement = arrange(graph, array.channels, array.banks, array.shift_add_codebook)
-    tensors, depth = allocate_arrangement(arrangement, graph.output)
-    check_depth(arrangement, graph.output, depth, array.activation_depth)
-    maker = StepMaker(arrangement, array)
-    layouts = {layout.name: layout for layout in tensors}
-    steps = tuple(_steps(arrangement, maker, layouts, {graph.output}))
+    demands = Demands(arrangement, graph.output)
+    plan = plan_spills(demands.buffers(), demands.works(), array.activation_depth)
+    if plan is None:
+        raise no_room(arrangement, graph.output, array.activation_depth)
+    made = PlannedSteps(demands, plan, StepMaker(arrangement, array), array)
     stored = {op.name for op in graph if stores_in_trace(graph, arrangement, op.name)}
-    trace = tuple(_steps(arrangement, maker, layouts, stored))
-    return Schedule(array, tensors, steps, trace, depth)
+    return Schedule(
+        array,
+        made.layouts(),
+        tuple(made.steps({graph.output})),
+        tuple(made.steps(stored)),
+        plan.depth,
+        made.spill_words,
+    )
 
 
 def stores_in_trace(graph: IntGraph, arrangement: Arrangement, name: str) -> bool:
@@ -76,20 +84,6 @@ def stores_in_trace(graph: IntGraph, arrangement: Arrangement, name: str) -> boo
     if isinstance(op, IntInput):
         return arrangement.fold is None
     return name == graph.output or not isinstance(op, IntConcat | IntSelect)
-
-
-def _steps(
-    arrangement: Arrangement, maker: StepMaker, layouts: dict[str, TensorLayout], stored: set[str]
-) -> Iterator[Step]:
-    """Yield the steps of a program that stores the tensors `stored`, all tensors on chip."""
-    for op in arrangement.ops:
-        if isinstance(op, IntInput):
-            yield maker.load(layouts[op.name])
-        elif not isinstance(op, IntConcat | IntSelect):
-            operands = tuple(layouts[name] for name in op.inputs)
-            yield maker.compute(op, operands, layouts.get(op.name))
-        if op.name in stored and op.output is not None:
-            yield maker.store(layouts[op.name])
 
 
 def operation_iterations(graph: IntGraph, schedule: Schedule) -> tuple[tuple[str, int], ...]:

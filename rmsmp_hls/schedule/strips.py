@@ -40,7 +40,8 @@ def first_line_step(op: IntOp) -> int:
     return op.factors[0] if isinstance(op, IntUpsample) else 1
 
 
-def _window(op: IntOp) -> Window:
+def operation_window(op: IntOp) -> Window:
+    """Return the window of a matrix or vector operation."""
     if isinstance(op, IntMatmul):
         return op.window
     assert isinstance(op, VectorOp), "only matrix and vector operations have windows"
@@ -63,7 +64,7 @@ def source_lines(op: IntOp, lines: Lines, height: int) -> tuple[Lines, int]:
         factor = op.factors[0]
         assert first % factor == 0, "a strip of an upsampling starts at a whole line"
         return (first // factor, -(-last // factor)), 0
-    window = _window(op)
+    window = operation_window(op)
     start = first * window.stride[0] - window.padding[0]
     reach = (window.kernel[0] - 1) * window.dilation[0] + 1
     stop = (last - 1) * window.stride[0] - window.padding[0] + reach
@@ -95,9 +96,7 @@ class StepMaker:
             positions = [slot % channels for slot in own]
             places = place_rows(op.formats, self.array, op.name, positions, found.of_rows)
             stride = found.blocks * self.jobs.planes(op.inputs[0]) if found.count > 1 else 0
-            self._rows[op.name] = RowPlan(
-                places, found.blocks, places.tiles // found.count, stride
-            )
+            self._rows[op.name] = RowPlan(places, found.blocks, places.tiles // found.count, stride)
         return self._rows[op.name]
 
     def compute(
