@@ -160,6 +160,9 @@ def _check(case: Case, effort: Effort) -> Passed:
         full = _array(case, integer)
         used = _used(case, integer, full)
         schedule = make_schedule(integer, used)
+        if case.depth:
+            used = replace(used, activation_depth=max(1, schedule.depth * case.depth // 100))
+            schedule = make_schedule(integer, used)
     with _stage("pack"):
         design = pack(integer, schedule)
     with _stage("emulator"):
