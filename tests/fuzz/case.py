@@ -81,8 +81,9 @@ class Case:
         array: what computes it.
         board: if given, the array is chosen for this board instead.
         images: in one call of the accelerator.
-        tile_groups, depth: what the schedule may use of the array; 0 for all of it. A depth of
-            n > 0 means n percent of the activation memory that the network needs at most.
+        tile_groups: partial sums that the schedule may use; 0 for all that the array has.
+        depth: percent of the activation memory that the schedule would take, which is all that
+            it gets; 0 for as much as it takes. Where that does not do, it gets more.
         seed: of the input codes.
     """
 

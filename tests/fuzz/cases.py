@@ -21,7 +21,7 @@ def random_case(choices: Choices, array: ArrayShape | None = None) -> Case:
         array=chosen,
         images=choices.integer(1, 3),
         tile_groups=choices.integer(1, chosen.tile_groups) if choices.chance(40) else 0,
-        depth=choices.pick((90, 75, 50, 35)) if choices.chance(30) else 0,
+        depth=choices.pick((80, 90, 60, 40)) if choices.chance(30) else 0,
         seed=choices.seed(),
     )
 

@@ -33,7 +33,7 @@ from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.params import QuantParams
 from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.schedule.choose import choose_array
-from rmsmp_hls.schedule.schedule import make_schedule
+from rmsmp_hls.schedule.schedule import Schedule, make_schedule
 from rmsmp_hls.toolchain.csim_result import explain_mismatches
 from rmsmp_hls.toolchain.gxx import Storage
 from rmsmp_hls.train.evaluate import evaluate
@@ -72,10 +72,17 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Passed:
-    """Everything agreed: elements compared with the C++, and whether the emulator ran too."""
+    """Everything agreed.
+
+    Attributes:
+        elements: compared with the C++.
+        emulated: whether the emulator ran too.
+        spilled: whether tensors lay in DRAM.
+    """
 
     elements: int
     emulated: bool
+    spilled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +126,19 @@ def _stage(name: str) -> Iterator[None]:
     except (Failure, _Refused):
         raise
     except REFUSALS as error:
-        for finding in error.findings:
-            if not finding.what or not finding.fix:
-                raise Failure(name, f"a refusal without what or fix: {finding!r}") from error
+        _require_advice(name, error)
         raise _Refused(Refusal(name, error.findings[0].what)) from error
     except Exception as error:
         last = traceback.extract_tb(error.__traceback__)[-1]
         place = f"{last.filename.rpartition('/')[2]}:{last.lineno}"
         raise Failure(name, f"{type(error).__name__} at {place}: {error}") from error
+
+
+def _require_advice(stage: str, error: errors.RmsmpError) -> None:
+    """Fail if the refusal does not say what is wrong and what to do."""
+    for finding in error.findings:
+        if not finding.what or not finding.fix:
+            raise Failure(stage, f"a refusal without what or fix: {finding!r}") from error
 
 
 def _check(case: Case, effort: Effort) -> Passed:
@@ -159,10 +171,7 @@ def _check(case: Case, effort: Effort) -> Passed:
     with _stage("schedule"):
         full = _array(case, integer)
         used = _used(case, integer, full)
-        schedule = make_schedule(integer, used)
-        if case.depth:
-            used = replace(used, activation_depth=max(1, schedule.depth * case.depth // 100))
-            schedule = make_schedule(integer, used)
+        schedule = _schedule(integer, used, case.depth)
     with _stage("pack"):
         design = pack(integer, schedule)
     with _stage("emulator"):
@@ -173,7 +182,7 @@ def _check(case: Case, effort: Effort) -> Passed:
     if effort.simulator is not None:
         with _stage(f"csim {effort.storage.value}"):
             elements = _compare_csim(effort, design, full, codes, expected, case.images)
-    return Passed(elements, emulated)
+    return Passed(elements, emulated, design.spill_words > 0)
 
 
 def _compare_float(module: RandomNetwork, graph: FloatGraph, case: Case, x: torch.Tensor) -> None:
@@ -235,6 +244,19 @@ def _used(case: Case, graph: IntGraph, full: ArrayShape) -> ArrayShape:
 def _work(design: PackedDesign, array: ArrayShape) -> int:
     """Return about how many steps the emulator takes per image."""
     return sum(count for _, _, count in design.program(TRACE).iterations)
+
+
+def _schedule(graph: IntGraph, array: ArrayShape, percent: int) -> Schedule:
+    """Return a schedule that has `percent` of the memory that it would take, if that does."""
+    schedule = make_schedule(graph, array)
+    if not percent:
+        return schedule
+    for depth in (schedule.depth * percent // 100, schedule.depth * (100 + percent) // 200):
+        try:
+            return make_schedule(graph, replace(array, activation_depth=max(1, depth)))
+        except errors.ResourceError as error:
+            _require_advice("schedule", error)
+    return schedule
 
 
 def _compare_emulator(

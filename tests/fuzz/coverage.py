@@ -23,6 +23,7 @@ class Coverage:
 
     passed: int = 0
     emulated: int = 0
+    spilled: int = 0
     elements: int = 0
     operations: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -43,6 +44,7 @@ class Coverage:
         else:
             self.passed += 1
             self.emulated += outcome.emulated
+            self.spilled += outcome.spilled
             self.elements += outcome.elements
             nodes = case.network.nodes
             self.operations.update(node.op for node in nodes)
@@ -53,6 +55,7 @@ class Coverage:
         """Add the counts of another campaign."""
         self.passed += other.passed
         self.emulated += other.emulated
+        self.spilled += other.spilled
         self.elements += other.elements
         for name in ("operations", "pairs", "refused", "failed"):
             getattr(self, name).update(getattr(other, name))
@@ -64,7 +67,8 @@ class Coverage:
         return [
             f"{self.cases} networks: {self.passed} passed, {self.refused.total()} refused, "
             f"{self.failed.total()} failed",
-            f"{self.elements} elements compared with the C++; {self.emulated} networks emulated",
+            f"{self.elements} elements compared with the C++; {self.emulated} networks emulated, "
+            f"{self.spilled} with tensors in DRAM",
             "operations: " + _counts(self.operations),
             f"pairs: {len(self.pairs)} of {(len(known) + 1) * len(known)} occurred; most: "
             + _counts(Counter({f"{a} > {b}": n for (a, b), n in self.pairs.items()}), 12),
