@@ -24,7 +24,7 @@ from rmsmp_hls.ir.int_ops import (
 )
 from rmsmp_hls.ir.types import Shape
 from rmsmp_hls.quant.placement import QuantPlan
-from rmsmp_hls.schedule.jobs import matmul_job
+from rmsmp_hls.schedule.jobs import op_macs
 from rmsmp_hls.schedule.place_rows import kind_counts
 
 MATRIX, VECTOR, MOVED, HOST, FOLDED, NOTHING, NOT_MAPPED = (
@@ -137,13 +137,14 @@ def _entry(op: FloatOp, unit: str, detail: str = "", **more: object) -> MappedOp
 
 def _mapped(op: FloatOp, made: IntOp, lowered: IntGraph) -> MappedOperation:
     if isinstance(made, IntMatmul):
-        job = matmul_job(lowered, made)
-        detail = f"{'x'.join(map(str, made.window.kernel))}, {job.in_planes * 4}-bit input"
+        read = lowered.op(made.inputs[0]).output
+        assert read is not None
+        detail = f"{'x'.join(map(str, made.window.kernel))}, {read.planes * 4}-bit input"
         if made.groups > 1:
             detail += f", {made.groups} groups"
         if made.output is None:
             detail += ", result as sums" + (" with argmax" if lowered.argmax else "")
-        return _entry(op, MATRIX, detail, rows=kind_counts(made.formats), macs=job.macs)
+        return _entry(op, MATRIX, detail, rows=kind_counts(made.formats), macs=op_macs(made))
     if isinstance(made, IntInput):
         assert made.output is not None
         return _entry(op, HOST, f"quantizes images to {made.output.bits} bits")

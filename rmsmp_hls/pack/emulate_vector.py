@@ -57,7 +57,7 @@ class VectorUnit:
         total = np.full(self.array.channels, _LOWEST if maximum else 0, dtype=np.int64)
         for part in self._taps(record, flags, y, x, block):
             if table is not None:
-                return table[part & 255]
+                return np.asarray(table[part & 255], dtype=np.int64)
             if maximum:
                 total = np.maximum(total, part)
             elif VectorFlags.MULTIPLY in flags:

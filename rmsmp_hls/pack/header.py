@@ -153,7 +153,7 @@ def _output(read: _Reader, value: object, path: str) -> OutputEntry:
         return OutputEntry(tensor, offset, words, len(rows), 1, 1, True, lanes, argmax)
     shape = [read.whole(source, name, path, 1) for name in ("channels", "height", "width")]
     signed, slots = read.flag(source, "signed", path), read.slots(source, path, shape[0])
-    entry = OutputEntry(tensor, offset, words, *shape, signed, slots=slots)
+    entry = OutputEntry(tensor, offset, words, shape[0], shape[1], shape[2], signed, slots=slots)
     if words != entry.height * entry.width * entry.chunks:
         read.wrong(f"{path}.words", "does not match the tensor's shape")
     return entry

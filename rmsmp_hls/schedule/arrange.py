@@ -113,11 +113,12 @@ def arrange(graph: IntGraph, channels: int, banks: int, shift_add: str = "") -> 
             needs it.
     """
     folded, fold = fold_input(graph, channels, banks)
-    ops = _nested(folded.ops)
+    formats = next((op.formats for op in graph if isinstance(op, IntMatmul)), ())
+    formats = formats or (shift_add or SHIFT_ADD_NAMES[0],)
+    ops = _gathered(_nested(folded.ops), formats)
     forms = find_forms(ops, channels)
     builder = _Builder({op.name for op in ops}, forms, channels)
-    formats = next((op.formats for op in ops if isinstance(op, IntMatmul)), ())
-    ops = builder.relays(ops, formats or (shift_add or SHIFT_ADD_NAMES[0],))
+    ops = builder.relays(ops, formats)
     ops, parents = builder.copies(ops, fold is not None)
     buffers, places = _places(ops, builder.slots, parents, channels)
     return Arrangement(ops, builder.owners, fold, buffers, places, channels, banks)
@@ -142,6 +143,17 @@ def _replaced(names: tuple[str, ...], run: tuple[str, ...], name: str) -> tuple[
         if names[start : start + len(run)] == run:
             return (*names[:start], name, *names[start + len(run) :])
     return names
+
+
+def _gathered(ops: tuple[IntOp, ...], formats: tuple[str, ...]) -> tuple[IntOp, ...]:
+    """Let the array copy channels that a selection takes twice: no view has them."""
+    made = {op.name: op for op in ops}
+    return tuple(
+        _gather(op.name, made[op.inputs[0]], op.indices, formats)
+        if isinstance(op, IntSelect) and len(set(op.indices)) < len(op.indices)
+        else op
+        for op in ops
+    )
 
 
 class _Builder:
@@ -169,7 +181,8 @@ class _Builder:
         for op in ops:
             if op.name in self.forms.relays:
                 a, b = op.inputs
-                copy = _identity(self._name(op.name, b), made[b], formats)
+                every = dense_slots(made[b].shape[0])
+                copy = _gather(self._name(op.name, b), made[b], every, formats)
                 self.slots[copy.name] = self.slots[a]
                 found.append(copy)
                 op = replace(op, inputs=(a, copy.name))
@@ -217,19 +230,23 @@ def _copy(name: str, source: IntOp) -> IntMaxPool:
     )
 
 
-def _identity(name: str, source: IntOp, formats: tuple[str, ...]) -> IntMatmul:
-    """Return a matrix multiplication that changes nothing; its rows take `formats` in turn."""
+def _gather(
+    name: str, source: IntOp, indices: tuple[int, ...], formats: tuple[str, ...]
+) -> IntMatmul:
+    """Return the matrix multiplication whose row i is channel indices[i] of `source`; its rows
+    take `formats` in turn."""
     assert source.output is not None, "nothing reads logits"
-    rows = source.shape[0]
+    depth, height, width = source.shape
+    rows = len(indices)
     row_formats = tuple(formats[row % len(formats)] for row in range(rows))
-    codes = np.zeros((rows, rows, 1, 1), dtype=np.uint8)
+    codes = np.zeros((rows, depth, 1, 1), dtype=np.uint8)
     one = np.ones(1, dtype=np.int64)
-    for row, row_format in enumerate(row_formats):
-        codes[row, row] = codebook(row_format).encode(one)[0]
+    for row, (index, row_format) in enumerate(zip(indices, row_formats, strict=True)):
+        codes[row, index] = codebook(row_format).encode(one)[0]
     return IntMatmul(
         name=name,
         inputs=(source.name,),
-        shape=source.shape,
+        shape=(rows, height, width),
         output=source.output,
         codes=ConstTensor(codes),
         formats=row_formats,
@@ -239,13 +256,13 @@ def _identity(name: str, source: IntOp, formats: tuple[str, ...]) -> IntMatmul:
         shift=0,
         low=source.output.low,
         high=source.output.high,
-        acc_bits=_IDENTITY_BITS,
+        acc_bits=_GATHER_BITS,
         logit_scale=ConstTensor(np.zeros(0)),
         logit_offset=ConstTensor(np.zeros(0)),
     )
 
 
-_IDENTITY_BITS = 9
+_GATHER_BITS = 9
 """Both planes of a code, each less 8: -136 .. 127."""
 
 

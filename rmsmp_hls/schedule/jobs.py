@@ -207,7 +207,7 @@ class JobMaker:
     def store(self, op: IntOp) -> int:
         """Return the iterations of a store of the tensor that `op` makes."""
         chunks = -(-(max(self.arrangement.slots(op.name)) + 1) // 4)
-        return move_iterations(*op.shape[1:], chunks, self.planes(op.name))
+        return move_iterations(op.shape[1], op.shape[2], chunks, self.planes(op.name))
 
 
 @dataclass(frozen=True, slots=True)

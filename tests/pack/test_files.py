@@ -97,7 +97,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (flip("weights.bin"), "weights.bin: its SHA-256 differs"),
     (flip(PROGRAM), "program.bin: its SHA-256 differs"),
     (edited(lambda h: h.update(schema="other")), "schema is 'other'"),
-    (edited(lambda h: h.update(version=3)), "version 3 of the format"),
+    (edited(lambda h: h.update(version=1)), "version 1 of the format"),
     (edited(lambda h: h.pop("version")), "version None"),
     (edited(lambda h: h["files"].update({"../x": {}})), "must list exactly"),
     (edited(lambda h: h["array"].update(channels=5)), "channels must be 4, 8"),
@@ -111,9 +111,9 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (edited(lambda h: h["outputs"].pop(TRACE)), "outputs.program_trace.bin: must be a list"),
     (edited(lambda h: h["outputs"][TRACE][1].update(offset=0)), "does not follow"),
     (edited(lambda h: h["outputs"][PROGRAM][0]["logits"].pop()), "must give every word"),
-    (edited(lambda h: h["programs"][PROGRAM]["iterations"].pop()), "program.bin has 10 operations"),
+    (edited(lambda h: h["programs"][PROGRAM]["iterations"].pop()), "program.bin has 10 records"),
     (edited(lambda h: h["ops"][0].update(opcode="JUMP")), "must be one of LOAD"),
-    (edited(lambda h: h.update(ops=[])), "differ in length"),
+    (edited(lambda h: h.update(ops=[])), "differ in number"),
     (edited(lambda h: h["array"].update(weight_word_bits=512)), "outside weights.bin|whole number"),
 ]
 

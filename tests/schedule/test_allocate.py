@@ -12,10 +12,11 @@ from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.schedule.allocate import (
     Lifetime,
     allocate,
-    allocate_graph,
+    allocate_arrangement,
+    arrangement_lifetimes,
     check_depth,
-    graph_lifetimes,
 )
+from rmsmp_hls.schedule.arrange import arrange
 from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
 
 LIVES = st.lists(
@@ -44,28 +45,31 @@ def test_a_chain_reuses_memory() -> None:
     net = Builder((8, 8, 8), fmt())
     for index in range(6):
         net.matmul(f"c{index}", f"c{index - 1}" if index else "x", 8, fmt(), window(3, 1, 1))
-    _, depth = allocate_graph(net.graph(), 8, 8)
+    _, depth = allocate_arrangement(arrange(net.graph(), 8, 8), "c5")
     assert depth == 2 * 8
 
 
 def test_a_residual_branch_stays_until_the_addition() -> None:
     """The skipped tensor lives over the operations in between, the result until the end."""
     graph = small_residual()
-    lives = {life.name: life for life in graph_lifetimes(graph, 8, 8)}
+    lives = {life.name: life for life in arrangement_lifetimes(arrange(graph, 8, 8), "fc")}
     names = [op.name for op in graph]
     assert lives["conv1"].last == names.index("add")
     assert "fc" not in lives
     stored = Builder((4, 2, 2), fmt()).matmul("c", "x", 4, fmt()).graph()
-    assert {life.name: life.last for life in graph_lifetimes(stored, 4, 2)}["c"] == 2
+    assert {life.name: life.last for life in arrangement_lifetimes(arrange(stored, 4, 2), "c")}[
+        "c"
+    ] == 2
 
 
 def test_too_small_a_memory_names_the_tensors() -> None:
     """The fullest moment, the tensors in memory then and their words."""
     graph = resnet_like(32, 16, 2, 1, 10)
-    _, depth = allocate_graph(graph, 16, 8)
-    check_depth(graph, 16, 8, depth, depth)
+    arranged = arrange(graph, 16, 8)
+    _, depth = allocate_arrangement(arranged, "fc")
+    check_depth(arranged, "fc", depth, depth)
     with pytest.raises(ResourceError) as caught:
-        check_depth(graph, 16, 8, depth, 10)
+        check_depth(arranged, "fc", depth, 10)
     message = str(caught.value)
     assert f"needs {depth} words per bank, the array has 10" in message
     assert "x (256), stem" in message
