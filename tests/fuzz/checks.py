@@ -28,6 +28,7 @@ from rmsmp_hls.pack.design import PROGRAM, TRACE, PackedDesign
 from rmsmp_hls.pack.emulate import Emulator
 from rmsmp_hls.pack.expected import output_words
 from rmsmp_hls.pack.pack import pack
+from rmsmp_hls.pack.program import MatmulFlags, MoveFlags, Opcode, VectorFlags, decode_program
 from rmsmp_hls.pack.transfer import argmax_key, input_words, read_outputs
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.params import QuantParams
@@ -37,6 +38,7 @@ from rmsmp_hls.schedule.schedule import Schedule, make_schedule
 from rmsmp_hls.toolchain.csim_result import explain_mismatches
 from rmsmp_hls.toolchain.gxx import Storage
 from rmsmp_hls.train.evaluate import evaluate
+from tests.fuzz import side_checks
 from tests.fuzz.agreement import disagreements
 from tests.fuzz.case import Case
 from tests.fuzz.layers import RandomNetwork
@@ -49,6 +51,7 @@ REFUSALS = (
     errors.ModelImportError, errors.QuantizationError, errors.LoweringError, errors.ResourceError,
 )  # fmt: skip
 _FLOAT_IMAGES = 4
+_ASIDE_EVERY = 6  # cases of which files and the prepared model are checked too
 
 
 class Failure(AssertionError):
@@ -77,12 +80,12 @@ class Passed:
     Attributes:
         elements: compared with the C++.
         emulated: whether the emulator ran too.
-        spilled: whether tensors lay in DRAM.
+        records: the kinds of operations of the deployed program.
     """
 
     elements: int
     emulated: bool
-    spilled: bool
+    records: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,12 @@ def _check(case: Case, effort: Effort) -> Passed:
         plan_of(graph, case.quantization)
     with _stage("float"):
         _compare_float(module, graph, case, x)
+    aside = case.seed % _ASIDE_EVERY == 0
+    if aside:
+        with _stage("exported file"):
+            _require(side_checks.exported_file(module, x, graph), "exported file")
+        with _stage("prepared model"):
+            _require(side_checks.prepared_model(module, case.quantization, x), "prepared model")
     with _stage("quantize"):
         params = random_params(graph, case.quantization, x)
         quantized = quantize(graph, params)
@@ -174,6 +183,10 @@ def _check(case: Case, effort: Effort) -> Passed:
         schedule = _schedule(integer, used, case.depth)
     with _stage("pack"):
         design = pack(integer, schedule)
+    if aside:
+        with _stage("artefacts"):
+            graphs = [graph, quantized, integer]
+            _require(side_checks.saved_artefacts(graphs, params, design), "artefacts")
     with _stage("emulator"):
         emulated = _work(design, used) * case.images <= effort.emulated
         if emulated:
@@ -182,7 +195,12 @@ def _check(case: Case, effort: Effort) -> Passed:
     if effort.simulator is not None:
         with _stage(f"csim {effort.storage.value}"):
             elements = _compare_csim(effort, design, full, codes, expected, case.images)
-    return Passed(elements, emulated, design.spill_words > 0)
+    return Passed(elements, emulated, _records(design))
+
+
+def _require(findings: list[str], stage: str) -> None:
+    if findings:
+        raise Failure(stage, "; ".join(findings[:3]))
 
 
 def _compare_float(module: RandomNetwork, graph: FloatGraph, case: Case, x: torch.Tensor) -> None:
@@ -224,8 +242,7 @@ def _compare_training(
     first = np.asarray(trained[integer.input.name]).reshape(codes.shape)
     if (first != codes).any():
         raise Failure("training model", "does not quantize the input as the host does")
-    if found := disagreements(integer, trained):
-        raise Failure("training model", "; ".join(found[:3]))
+    _require(disagreements(integer, trained), "training model")
 
 
 def _array(case: Case, graph: IntGraph) -> ArrayShape:
@@ -244,6 +261,22 @@ def _used(case: Case, graph: IntGraph, full: ArrayShape) -> ArrayShape:
 def _work(design: PackedDesign, array: ArrayShape) -> int:
     """Return about how many steps the emulator takes per image."""
     return sum(count for _, _, count in design.program(TRACE).iterations)
+
+
+def _records(design: PackedDesign) -> tuple[str, ...]:
+    """Return opcode and flags of every operation of the deployed program."""
+    kinds = []
+    for record in decode_program(design.blob(PROGRAM), PROGRAM).records:
+        words = [record.opcode.name]
+        flags = {Opcode.MATMUL: MatmulFlags, Opcode.VECTOR: VectorFlags}
+        flag = flags.get(record.opcode, MoveFlags)(record.fields.get("flags", 0))
+        words += [f.name.lower() for f in type(flag) if f in flag and f.name]
+        if record.opcode is Opcode.MATMUL and record["group_stride"]:
+            words.append("grouped")
+        if record.opcode is Opcode.MATMUL and record["pixel_tiles"] > 1:
+            words.append("tiled")
+        kinds.append(" ".join(words))
+    return tuple(kinds)
 
 
 def _schedule(graph: IntGraph, array: ArrayShape, percent: int) -> Schedule:

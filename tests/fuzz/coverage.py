@@ -27,6 +27,7 @@ class Coverage:
     elements: int = 0
     operations: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
+    records: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
 
@@ -44,7 +45,8 @@ class Coverage:
         else:
             self.passed += 1
             self.emulated += outcome.emulated
-            self.spilled += outcome.spilled
+            self.spilled += any(kind.startswith("SAVE") for kind in outcome.records)
+            self.records.update(outcome.records)
             self.elements += outcome.elements
             nodes = case.network.nodes
             self.operations.update(node.op for node in nodes)
@@ -57,7 +59,7 @@ class Coverage:
         self.emulated += other.emulated
         self.spilled += other.spilled
         self.elements += other.elements
-        for name in ("operations", "pairs", "refused", "failed"):
+        for name in ("operations", "pairs", "records", "refused", "failed"):
             getattr(self, name).update(getattr(other, name))
 
     def lines(self) -> list[str]:
@@ -70,6 +72,7 @@ class Coverage:
             f"{self.elements} elements compared with the C++; {self.emulated} networks emulated, "
             f"{self.spilled} with tensors in DRAM",
             "operations: " + _counts(self.operations),
+            "records of programs: " + _counts(self.records),
             f"pairs: {len(self.pairs)} of {(len(known) + 1) * len(known)} occurred; most: "
             + _counts(Counter({f"{a} > {b}": n for (a, b), n in self.pairs.items()}), 12),
             f"pairs that never occurred: {', '.join(absent) or 'none'}",

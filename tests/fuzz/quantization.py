@@ -74,7 +74,10 @@ def _format(
     signed = how.input_signed if of_input else quantizer.signed
     high = ActFormat(quantizer.bits, signed, 1.0).high
     factor = 2.0 ** rng.uniform(-how.spread, how.spread)
-    return ActFormat(quantizer.bits, signed, factor * (seen.get(quantizer.name) or 1.0) / high)
+    narrow = rng.random() < 0.85
+    return ActFormat(
+        quantizer.bits, signed, factor * (seen.get(quantizer.name) or 1.0) / high, narrow
+    )
 
 
 def _rows(
