@@ -77,13 +77,14 @@ def test_a_model_without_formats_is_mapped_with_assumptions(
 def test_what_cannot_be_mapped_is_listed_at_once(
     call, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two stray batch norms: both named, with what to do; the exit code is that of lowering."""
+    """Two batch norms of flattened images: both named, with what to do; the exit code is that of
+    lowering."""
     net = NetworkBuilder((3, 6, 6))
+    net.flatten()
     net.batchnorm()
-    net.conv(4, Window(kernel=(3, 3)))
     net.clamp()
     net.batchnorm()
-    net.conv(2, Window(kernel=(4, 4)))
+    net.linear(2)
     monkeypatch.setattr(
         "rmsmp_hls.commands.check.load_model", lambda path: LoadedModel(net.graph())
     )
@@ -91,9 +92,9 @@ def test_what_cannot_be_mapped_is_listed_at_once(
     assert result.exit_code == 5
     found = json.loads(result.stdout)
     assert (found["ok"], found["exit_code"]) == (False, 5)
-    assert [problem["where"] for problem in found["problems"]] == ["layer 'bn1'", "layer 'bn4'"]
+    assert [problem["where"] for problem in found["problems"]] == ["layer 'bn2'", "layer 'bn4'"]
     wrong = {op["name"] for op in found["operations"] if op["problem"]}
-    assert wrong == {"bn1", "bn4"}
+    assert wrong == {"bn2", "bn4"}
     assert all(op["fix"] for op in found["operations"] if op["problem"])
     assert "2 problems" in result.stderr
     table = call("check", "model.pt", "--board", "zcu102").stdout
