@@ -68,11 +68,12 @@ def run(graph: IntGraph, codes: Codes, progress: Progress | None = None) -> dict
     return tensors
 
 
-def argmax(graph: IntGraph, accumulators: Codes) -> Codes:
+def argmax(graph: IntGraph, accumulators: npt.NDArray[np.integer]) -> Codes:
     """Return the top-1 index [N] of logits [N, C, 1, 1]; the lowest index wins ties."""
     op = graph.op(graph.output)
     assert isinstance(op, IntMatmul)
-    scores = requantize(accumulators, op.multiplier.array, op.bias.array, op.shift, op.low, op.high)
+    acc = accumulators.astype(np.int64)
+    scores = requantize(acc, op.multiplier.array, op.bias.array, op.shift, op.low, op.high)
     return np.asarray(np.argmax(scores[:, :, 0, 0], axis=1), dtype=np.int64)
 
 

@@ -59,8 +59,7 @@ def read_exported_program(path: str | Path) -> ReadProgram:
         except ModelImportError as error:
             if error.where.startswith(str(path)):
                 raise
-            where = f"{path}, {error.where}" if error.where else str(path)
-            raise ModelImportError(error.what, where=where, fix=error.fix) from error
+            raise error.within(str(path)) from error
 
 
 def _load(archive: Archive) -> ReadProgram:

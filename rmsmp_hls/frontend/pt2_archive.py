@@ -78,6 +78,8 @@ class Archive:
 def is_exported_program(path: str | Path) -> bool:
     """Return whether the file is an archive of torch.export.save; nothing in it is loaded."""
     try:
+        if not Path(path).is_file():  # a device has no end to search the directory from
+            return False
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, *_ZIP_ERRORS):

@@ -47,7 +47,7 @@ def input_words(design: PackedDesign, codes: Codes) -> Words:
     return code_words(codes, range(spec.channels))
 
 
-def code_words(codes: Codes, slots: Sequence[int]) -> Words:
+def code_words(codes: npt.NDArray[np.integer], slots: Sequence[int]) -> Words:
     """Return codes [N, C, H, W] as 32-bit words [N, H * W * ceil((largest slot + 1) / 4)].
 
     Byte `slots[c]` of a pixel holds channel c, four bytes to a word; bytes without one are 0.
@@ -55,7 +55,7 @@ def code_words(codes: Codes, slots: Sequence[int]) -> Words:
     images, _, height, width = codes.shape
     chunks = ceil_div(max(slots) + 1, 4)
     padded = np.zeros((images, height, width, 4 * chunks), dtype=np.uint8)
-    padded[..., list(slots)] = (codes & 0xFF).transpose(0, 2, 3, 1)
+    padded[..., list(slots)] = codes.transpose(0, 2, 3, 1).astype(np.uint8)  # the lowest byte
     words = padded.reshape(images, height * width * chunks, 4).view("<u4")[..., 0]
     return np.ascontiguousarray(words, dtype=np.uint32)
 

@@ -6,6 +6,7 @@ import dataclasses
 import itertools
 import math
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import rmsmp_hls
@@ -39,11 +40,13 @@ from rmsmp_hls.report.model import (
     Origin,
     Performance,
     QuantInfo,
+    QuantizationCost,
     Report,
     Resources,
     ResourceUse,
     RowCounts,
     StageTime,
+    TensorFidelity,
 )
 from rmsmp_hls.stages.stage import StageContext
 
@@ -83,10 +86,12 @@ def compose(context: StageContext) -> Report:
         resources=_resources(context),
         performance=_performance(context, macs),
         agreement=_agreement(context),
+        quantization_cost=_quantization_cost(imported),
         stages=tuple(StageTime(n, r.seconds, False) for n, r in context.records.items()),
         commands=_commands(context),
         environment=(("C++ compiler", context.facts("csim")["compiler"]),),
         notes=_notes(context),
+        warnings=tuple(imported["warnings"]),
     )
 
 
@@ -233,10 +238,21 @@ def _agreement(context: StageContext) -> Agreement:
     )
 
 
+def _quantization_cost(imported: Mapping[str, Any]) -> QuantizationCost | None:
+    found = imported.get("quantization")
+    if found is None:
+        return None
+    layers = tuple(TensorFidelity(**item) for item in found["layers"])
+    output = TensorFidelity(**found["output"])
+    return QuantizationCost(**{**found, "layers": layers, "output": output})
+
+
 def _commands(context: StageContext) -> tuple[Command, ...]:
     hls = context.folders["generate"]
     model, target = context.facts("import")["model"], context.facts("schedule")["target"]
     build = ["rmsmp-hls", "build", model["file"], *target]
+    cost = context.facts("import").get("quantization")
+    build += ["--calib", cost["source"]] if cost else []
     return (
         Command("the whole build", shlex.join(build)),
         Command("C simulation by hand", f"make -C {hls} csim"),
@@ -256,6 +272,12 @@ def _notes(context: StageContext) -> tuple[str, ...]:
         notes.append(
             f"The accuracy 'float' is that of the float network before it was quantized, as the "
             f"training recorded it; {_UNQUANTIZED!r} was measured by this build."
+        )
+    if imported.get("quantization"):
+        notes.append(
+            "The network was quantized without training: its figures are those of the calibration "
+            f"images. The form {_UNQUANTIZED!r} has the biases that were corrected for "
+            "quantization, if they were."
         )
     if context.facts("quantize")["reassigned"]:
         notes.append(

@@ -122,7 +122,8 @@ class RowQuantizer(_Quantizer):
             QuantizationError: the weights hold NaN or infinity.
         """
         chosen = list(range(len(self.names))) if rows is None else rows
-        flat = weight.detach().reshape(weight.shape[0], -1).double().cpu().numpy()
+        whole = weight.detach().reshape(weight.shape[0], -1).cpu()
+        flat = (whole if whole.dtype == torch.float32 else whole.double()).numpy()
         if not np.isfinite(flat).all():
             raise QuantizationError(
                 "the weights hold NaN or infinity", fix="lower the learning rate, train again"

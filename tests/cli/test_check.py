@@ -7,6 +7,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from rmsmp_hls.frontend.load import LoadedModel
 from rmsmp_hls.frontend.parameters import macs_per_image
@@ -110,6 +112,20 @@ def test_a_model_that_cannot_be_read_gives_its_problems(call, tmp_path: Path) ->
     found = json.loads(result.stdout)
     assert found["operations"] == []
     assert found["problems"][0]["what"].startswith("is not a PyTorch file")
+
+
+def test_unsupported_operations_of_an_exported_program_are_single_problems(
+    call, tmp_path: Path
+) -> None:
+    """Each with its module path and its own advice, for programs to read."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.GELU(), nn.Conv2d(4, 4, 3), nn.GELU()).eval()
+    program = torch.export.export(net, (torch.zeros(1, 3, 8, 8),))
+    torch.export.save(program, str(tmp_path / "net.pt2"))
+    result = call("check", "net.pt2", "--board", "zcu102", "--format", "json")
+    assert result.exit_code == 3
+    problems = json.loads(result.stdout)["problems"]
+    assert [problem["where"] for problem in problems] == ["module '1'", "module '3'"]
+    assert all("gelu" in problem["what"] and problem["fix"] for problem in problems)
 
 
 def test_a_network_too_large_for_the_board_is_refused(call, tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def test_an_unknown_board_is_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("text", "said"),
     [("bord: zcu102", "c.yaml:1: unknown key 'bord'\n  -> did you mean 'board'?"),
-     ("activation_bits: 4", "unknown key 'activation_bits'"),
+     ("weight_width: 4", "unknown key 'weight_width'"),
      ("ratio: 1:2", "three numbers"), ("array: {pixel: 4}", "did you mean 'pixels'?"),
      ("images: many", "'many' is not a whole number"), ("- a", "not a list of"),
      ("a: [", "not YAML")],

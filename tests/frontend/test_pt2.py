@@ -79,6 +79,13 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "mean": (lambda: Fn(lambda x: x.clamp(max=0.3).mean((2, 3))), (2, 8, 8)),
     "pool": (lambda: Fn(lambda x: F.adaptive_avg_pool2d(x, (2, 4)).contiguous()), (2, 8, 8)),
     "shared": (Shared, (2, 8, 8)),
+    "dropout in place": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 3, 3), nn.Dropout2d(0.3, inplace=True), nn.Flatten(),
+            nn.Dropout(0.2, inplace=True), nn.Linear(108, 3),
+        ),
+        (2, 8, 8),
+    ),
     "overwrites": (lambda: Fn(lambda x: F.relu_(x) + x), (2, 8, 8)),
 }  # fmt: skip
 
@@ -271,6 +278,7 @@ def test_other_files_are_no_exported_programs(tmp_path: Path) -> None:
     """Text, folders, missing files and checkpoints are told apart."""
     path = tmp_path / "m.pt"
     assert not is_exported_program(path) and not is_exported_program(tmp_path)
+    assert not is_exported_program("/dev/zero"), "which has no end"
     assert "does not exist" in refusal(path)
     path.write_text("hello, this is text")
     assert not is_exported_program(path) and "damaged" in refusal(path)

@@ -50,7 +50,9 @@ def check(plan: SpillPlan, buffers: list[Buffer], works: list[Work], depth: int)
                     b - a
                     for reading in work.reads
                     if reading.view == name
-                    for a, b in (reading.lines(y, z, by_name[name].lines) for y, z in strip.strips)
+                    for a, b in (
+                        reading.lines(y, z, by_name[reading.buffer].lines) for y, z in strip.strips
+                    )
                 )
                 line_words = next(r.line_words for r in work.reads if r.view == name)
                 ranges.append((base, base + most * line_words))
