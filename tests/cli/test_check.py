@@ -76,6 +76,22 @@ def test_a_model_without_formats_is_mapped_with_assumptions(
     assert [op["rows"] for op in found["operations"] if op["name"] == "conv1"] == [[0, 5, 5]]
 
 
+@pytest.mark.parametrize("form", ["terminal", "json"])
+def test_what_is_left_to_the_host_is_noted(call, form: str, tmp_path: Path) -> None:
+    """A softmax at the end of an exported network, in the table and in JSON."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3), nn.Softmax(dim=1)
+    )
+    program = torch.export.export(net.eval(), (torch.zeros(1, 1, 6, 6),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    result = call("check", "net.pt2", "--board", "zcu102", "--format", form)
+    assert result.exit_code == 0, result.output
+    if form == "json":
+        assert ["softmax" in note for note in json.loads(result.stdout)["notes"]] == [True]
+    else:
+        assert "Note: softmax at the end is left to the host" in result.stdout
+
+
 def test_what_cannot_be_mapped_is_listed_at_once(
     call, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

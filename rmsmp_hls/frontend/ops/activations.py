@@ -57,9 +57,10 @@ def _clamp_affine(call: Call, view: View, low: float, high: float) -> Made | tup
     low, high = (low - shift) / scale, (high - shift) / scale
     source = call.laid_out(replace(view, scale=1.0, shift=0.0)).name
     before = call.around.maker(source)
-    if isinstance(before, Clamp):  # clamp(min=0) and then clamp(max=6)
-        low, high = (min(max(bound, before.low), before.high) for bound in (low, high))
-        source = before.inputs[0]
+    if isinstance(before, Clamp):  # maybe clamp(min=0), and now clamp(max=6)
+        both = [min(max(bound, before.low), before.high) for bound in (low, high)]
+        if both == [-3.0, 3.0]:
+            (low, high), source = both, before.inputs[0]
     op: FloatOp = Clamp(inputs=(source,), low=low, high=high, **call.base())
     if (low, high) == (-3.0, 3.0) and shift == 3 * scale:
         op = Activation(inputs=(source,), function="hard_sigmoid", **call.base())
