@@ -252,7 +252,8 @@ def _on_codes(tensor: Tensor | Coded, function: Callable[[Tensor], Tensor]) -> T
 def _padded(x: Tensor, window: Window, fill: float) -> tuple[Tensor, tuple[int, int]]:
     """Return x and the padding that torch can do itself; else x padded, and none."""
     top, left, bottom, right = window.padding
-    if (top, left) == (bottom, right):
+    within = 2 * top <= window.kernel[0] and 2 * left <= window.kernel[1]  # a rule of pools
+    if within and (top, left) == (bottom, right):
         return x, (top, left)
     return F.pad(x, (left, right, top, bottom), value=fill), (0, 0)
 

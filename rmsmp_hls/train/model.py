@@ -61,7 +61,8 @@ class RmsmpModel(nn.Module):
         # Into __dict__ directly: a child may well be called "plan" or "graph".
         self.__dict__.update(graph=graph, plan=plan, codebook=shift_add, widths=widths)
         self.training = module.training
-        device = next(iter(module.parameters())).device
+        tensors = (*module.parameters(), *module.buffers(), torch.zeros(()))
+        device = tensors[0].device  # a network of pools alone has no parameters
         self.rmsmp = QuantState(
             {q.name: ActivationQuantizer(q.bits, q.signed).to(device) for q in plan.quantizers},
             {op.name: RowQuantizer(op.shape[0], device) for op in self.layers()},
