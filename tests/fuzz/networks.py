@@ -49,7 +49,12 @@ def random_network(choices: Choices) -> Network:
         shape += (image_size(choices), image_size(choices))
     elif kind == "line":
         shape += (image_size(choices),)
+    stem = kind == "image" and choices.chance(35)
+    if stem:  # a picture: few channels, which the first layer may read folded
+        shape = (choices.integer(1, 4), *shape[1:])
     growing = _Growing(choices, shape)
+    if stem:
+        growing.stem()
     for _ in range(choices.integer(1, 7)):
         if len(growing.nodes) < _MOST_NODES:
             growing.block()
@@ -183,6 +188,16 @@ class _Growing:
         """Convolution, batch norm, activation."""
         self.conv()
         self.finish()
+
+    def stem(self) -> None:
+        """The first layer of a picture; sometimes a second one looks at it the same way."""
+        self.conv()
+        first = self.nodes[-1]
+        self.finish()
+        if self.choices.chance(25):
+            kept = self.tail
+            self.add(first.op, 0, **dict(first.with_values(seed=self.choices.seed()).values))
+            self.combine("add", kept, self.tail)
 
     def follow(self) -> None:
         """An activation, or a batch norm of its own, of whatever there is."""
