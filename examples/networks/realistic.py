@@ -16,8 +16,9 @@ ROW_SPREAD, GAMMA_SPREAD = 0.35, 0.3
 """Standard deviations of the logarithms of the filters' sizes and of the batch norms' weights."""
 LAST_GAMMA = 0.5
 """Of a branch's last batch norm, so that a sum of many branches does not explode."""
-TAIL_FREEDOM = 6.0
-"""Degrees of freedom of Student's t, the weights' distribution: a normal one has no long tail."""
+TAIL = 0.35
+"""Standard deviation of the logarithm of each weight's own deviation: a normal distribution of one
+deviation has no long tail. The kurtosis is 3 exp(4 TAIL^2), about 5."""
 BATCH = 4
 
 
@@ -50,14 +51,11 @@ def _set_weights(layer: nn.Conv2d | nn.Linear, generator: torch.Generator) -> No
     Source: He et al., "Delving Deep into Rectifiers", 2015, equation 10 (deviation sqrt(2 / n)).
     """
     weight = layer.weight
-    normal = torch.randn(weight.shape, generator=generator)
-    chi = torch.zeros(weight.shape)
-    for _ in range(int(TAIL_FREEDOM)):
-        chi += torch.randn(weight.shape, generator=generator) ** 2
-    student = normal / torch.sqrt(chi / TAIL_FREEDOM) * math.sqrt(1 - 2 / TAIL_FREEDOM)
+    tails = torch.randn(weight.shape, generator=generator).mul_(TAIL).sub_(TAIL**2).exp_()
+    tails.mul_(torch.randn(weight.shape, generator=generator))  # deviation 1
     rows = torch.exp(ROW_SPREAD * torch.randn(len(weight), generator=generator) - ROW_SPREAD**2)
     size = math.sqrt(2 / weight[0].numel())
-    weight.copy_(size * student * rows.view(-1, *[1] * (weight.dim() - 1)))
+    weight.copy_(size * tails * rows.view(-1, *[1] * (weight.dim() - 1)))
     if layer.bias is not None:
         layer.bias.copy_(0.05 * torch.randn(len(weight), generator=generator))
 

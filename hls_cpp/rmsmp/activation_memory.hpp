@@ -40,7 +40,7 @@ typename U::Address ColumnAddress(const Tensor<U>& tensor, typename U::Coord x) 
 /// Read all positions of every bank in `used` at the bank's address; other banks give
 /// whatever address 0 holds.
 template <typename U>
-void ReadBanks(const typename U::Memory& memory, const bool (&used)[U::kBanks],
+RMSMP_INLINE void ReadBanks(const typename U::Memory& memory, const bool (&used)[U::kBanks],
                const typename U::Address (&address)[U::kBanks],
                typename U::Nibble (&word)[U::kBanks][U::kChannels]) {
 #pragma HLS INLINE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from rmsmp_hls.commands.units import MappedOperation, map_operations, not_mapped
 from rmsmp_hls.config import BuildOptions
@@ -28,6 +29,7 @@ from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule
 from rmsmp_hls.stages.target import target_board, target_clock_mhz, target_shares
 
+FloatArray = npt.NDArray[np.float64]
 DEFAULT_RATIO, DEFAULT_CODEBOOK = (65.0, 30.0, 5.0), "SP2-4"
 
 
@@ -126,9 +128,16 @@ def assumed_params(
     for op in graph.of_type(Conv2d, Linear):
         assert isinstance(op, (Conv2d, Linear))
         weight = np.asarray(graph.constants[op.weight].array)
-        flat = weight.reshape(len(weight), -1).astype(np.float64)
-        largest, variance = np.abs(flat).max(axis=1), flat.var(axis=1)
+        largest, variance = _spread(weight)
         formats = assign_formats(largest, variance, ratio, shift_add)
         reach = np.array([codebook(name).max_magnitude for name in formats])
         rows[op.name] = RowParams(formats, ConstTensor(np.where(largest > 0, largest, 1.0) / reach))
     return QuantParams(activations, rows, ratio, shift_add)
+
+
+def _spread(weight: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
+    """Return (largest magnitude, variance) of every row [O, ...], in float64 row by row: a large
+    layer's copies would fill the memory."""
+    pairs = [(np.abs(row).max(), row.var(dtype=np.float64)) for row in weight]
+    largest, variance = np.array(pairs, dtype=np.float64).T
+    return largest, variance

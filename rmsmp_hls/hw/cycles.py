@@ -147,27 +147,31 @@ def choose_tiling(
     groups = out_height * per_line
     least = ceil_div(groups, array.tile_groups)
     repeat = array.drain_rows if logits else planes
-    best: Tiling | None = None
-    best_iterations = 0
+    rows, words = array.rows, array.weight_words
+    per_group = rows // array.drain_rows * repeat
+    best: tuple[int, int, int] | None = None  # iterations, pixel tiles, groups of a tile
     for tiles in dict.fromkeys((least, least + 1, least + 2, 2 * least, 4 * least, 8 * least)):
         if tiles > groups:
             break
         per_tile = ceil_div(groups, tiles)
-        tiling = Tiling(
-            group_pixels=group_pixels,
-            groups_per_line=per_line,
-            groups=groups,
-            groups_per_tile=per_tile,
-            pixel_tiles=ceil_div(groups, per_tile),
-            row_tiles=row_tiles,
-            steps=steps,
-            repeat=repeat,
+        pixel_tiles = ceil_div(groups, per_tile)
+        last = groups - (pixel_tiles - 1) * per_tile
+        iterations = block_iterations(
+            steps, per_tile, last, pixel_tiles, row_tiles, rows, per_group, words, array.min_step
         )
-        iterations = matmul_iterations(tiling, array)
-        if best is None or iterations < best_iterations:
-            best, best_iterations = tiling, iterations
+        if best is None or iterations < best[0]:
+            best = iterations, pixel_tiles, per_tile
     assert best is not None, "an output has at least one group"
-    return best
+    return Tiling(
+        group_pixels=group_pixels,
+        groups_per_line=per_line,
+        groups=groups,
+        groups_per_tile=best[2],
+        pixel_tiles=best[1],
+        row_tiles=row_tiles,
+        steps=steps,
+        repeat=repeat,
+    )
 
 
 def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from rmsmp_hls.errors import LoweringError
@@ -58,6 +60,28 @@ def _requantization(op: IntAdd | IntMatmul | IntMultiply | IntSumPool) -> list[s
     return problems
 
 
+def _sums(op: IntMatmul, array: ArrayShape) -> list[str]:
+    if op.acc_bits <= array.acc_bits:
+        return []
+    return [f"needs {op.acc_bits}-bit partial sums, the array's have {array.acc_bits} bits"]
+
+
+def check_sums(ops: Iterable[IntOp], array: ArrayShape) -> None:
+    """Refuse matrix multiplications, those that copy channels included, with too wide sums.
+
+    Raises:
+        LoweringError: lists them.
+    """
+    findings = [
+        LoweringError(text, where=op.name, fix="choose an array with wider partial sums")
+        for op in ops
+        if isinstance(op, IntMatmul)
+        for text in _sums(op, array)
+    ]
+    if findings:
+        raise LoweringError.gather(findings)
+
+
 def _matmul(graph: IntGraph, op: IntMatmul, array: ArrayShape) -> list[str]:
     problems = []
     depth = graph.op(op.inputs[0]).shape[0]
@@ -71,10 +95,7 @@ def _matmul(graph: IntGraph, op: IntMatmul, array: ArrayShape) -> list[str]:
     lengths = {len(op.formats), op.multiplier.array.size, op.bias.array.size}
     if lengths != {rows}:
         problems.append(f"formats, multipliers and biases must have {rows} entries each")
-    if op.acc_bits > array.acc_bits:
-        problems.append(
-            f"needs {op.acc_bits}-bit partial sums, the array's have {array.acc_bits} bits"
-        )
+    problems += _sums(op, array)
     if rows > _MAX_BLOCKS * array.channels:
         problems.append(f"more than {_MAX_BLOCKS} channel blocks")
     if op.output is None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from math import inf
 
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape
@@ -16,10 +17,12 @@ from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.allocate import no_room
 from rmsmp_hls.schedule.arrange import arrange
+from rmsmp_hls.schedule.copies import GATHER_BITS
+from rmsmp_hls.schedule.forms import is_depthwise
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
 from rmsmp_hls.schedule.workload import Workload
@@ -75,7 +78,8 @@ def _candidates(
     usual = network.arranged(_USUAL_CHANNELS, _USUAL_BANKS)
     made = {op.name: op for op in usual.ops}
     weighted = [op for op in usual.ops if isinstance(op, IntMatmul)]
-    acc_bits = max([8] + [op.acc_bits for op in weighted])
+    moved = any(isinstance(op, IntConcat | IntSelect) or is_depthwise(op) for op in usual.ops)
+    acc_bits = max([GATHER_BITS if moved else 8] + [op.acc_bits for op in weighted])
     widest = max([1] + [op.shape[2] for op in weighted])
     deepest = max([1] + [made[op.inputs[0]].shape[0] for op in weighted])
     most_rows = max([1] + [op.shape[0] for op in weighted])
@@ -116,14 +120,17 @@ def _candidates(
             )
 
 
-def _variants(array: ArrayShape, network: Workload) -> Iterator[tuple[int, ArrayShape]]:
-    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
+def _variants(
+    array: ArrayShape, network: Workload, most: float
+) -> Iterator[tuple[int, ArrayShape]]:
+    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit whose matrix
+    multiplications do not pass `most` cycles."""
     jobs = network.jobs(array.channels, array.banks)
     most_groups = max(
         [1] + [j.out_height * ceil_div(j.out_width, 2) for j in jobs.matmuls if not j.logits]
     )
     vector_lanes = [n for n in (4, 8, 16, 32, 64, 128) if n <= array.channels]
-    vectors = [(n, network.vector_cycles(replace(array, vector_lanes=n))) for n in vector_lanes]
+    vectors = [(network.vector_cycles(replace(array, vector_lanes=n)), n) for n in vector_lanes]
     if not jobs.vectors:
         vectors = vectors[:1]
     for drain in _DRAIN_ROWS:
@@ -131,9 +138,10 @@ def _variants(array: ArrayShape, network: Workload) -> Iterator[tuple[int, Array
             continue
         for groups in _TILE_GROUPS:
             shape = replace(array, drain_rows=drain, tile_groups=groups)
-            cycles = network.matmul_cycles(shape)
-            for lanes, vector_cycles in vectors:
-                yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
+            cycles = network.matmul_cycles(shape, most - min(vectors)[0])
+            if cycles is not None:
+                for vector_cycles, lanes in vectors:
+                    yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
             if groups >= most_groups:
                 break
 
@@ -196,8 +204,8 @@ def choose_array(
                 smallest = (size, shallow, faults)
         if fitting is None or network.spill_cycles(fitting) is None:
             continue
-        base = fitting
-        for cycles, array in _variants(base, network):
+        most = inf if best is None else best * TIE
+        for cycles, array in _variants(fitting, network, most):
             if best is not None and cycles > best * TIE:
                 continue
             cost = array_cost(array)

@@ -9,9 +9,11 @@ bipartite multigraph can be colored with as many colors as its largest degree).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.hw.array import ArrayShape
@@ -41,6 +43,7 @@ class RowPlaces:
     lanes: tuple[int, ...]
 
 
+@cache
 def kind_of(row_format: str) -> LaneKind:
     """Return the kind of lane that rows of this codebook need at least."""
     book = codebook(row_format)
@@ -52,8 +55,8 @@ def kind_of(row_format: str) -> LaneKind:
 def kind_counts(formats: Sequence[str]) -> tuple[int, int, int]:
     """Return how many rows need a shift-add, a fixed-4 and a fixed-8 lane."""
     counts = [0, 0, 0]
-    for row_format in formats:
-        counts[kind_of(row_format)] += 1
+    for row_format, number in Counter(formats).items():
+        counts[kind_of(row_format)] += number
     return counts[0], counts[1], counts[2]
 
 

@@ -9,10 +9,10 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntSelect
 from rmsmp_hls.schedule.allocate import no_room
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
-from rmsmp_hls.schedule.check import check_runs
+from rmsmp_hls.schedule.check import check_runs, check_sums
 from rmsmp_hls.schedule.demands import Demands
 from rmsmp_hls.schedule.layout import TensorLayout
-from rmsmp_hls.schedule.spill import plan_spills
+from rmsmp_hls.schedule.spill import SpillPlan, plan_spills
 from rmsmp_hls.schedule.spilled import PlannedSteps
 from rmsmp_hls.schedule.steps import MatmulStep, Step
 from rmsmp_hls.schedule.strips import StepMaker
@@ -62,10 +62,20 @@ def make_schedule(graph: IntGraph, array: ArrayShape) -> Schedule:
     """
     check_runs(graph, array)
     arrangement = arrange(graph, array.channels, array.banks, array.shift_add_codebook)
+    check_sums(arrangement.ops, array)
     demands = Demands(arrangement, graph.output)
     plan = plan_spills(demands.buffers(), demands.works(), array.activation_depth)
     if plan is None:
         raise no_room(arrangement, graph.output, array.activation_depth)
+    return planned_schedule(graph, array, demands, plan)
+
+
+def planned_schedule(
+    graph: IntGraph, array: ArrayShape, demands: Demands, plan: SpillPlan
+) -> Schedule:
+    """Return the programs of a network whose tensors lie, and whose operations are cut, as
+    `plan` says."""
+    arrangement = demands.arrangement
     made = PlannedSteps(demands, plan, StepMaker(arrangement, array), array)
     stored = {op.name for op in graph if stores_in_trace(graph, arrangement, op.name)}
     return Schedule(

@@ -7,7 +7,6 @@ with other heights, bases and padding above.
 
 from __future__ import annotations
 
-from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.cycles import (
     folded_load_iterations,
@@ -187,26 +186,25 @@ class StepMaker:
 
     def save(self, operation: str, layout: TensorLayout, offset: int) -> SaveStep:
         """Return the step that takes the lines of `layout` to word `offset` of the spill port."""
-        run, runs = self._runs(layout)
+        base, run, runs, stride, iterations = self._runs(layout)
         return SaveStep(
-            operation=operation, iterations=spill_iterations(self.array, runs, run),
-            tensor=layout.name, base=layout.base, run=run, runs=runs,
-            stride=layout.pixel_stride if runs > 1 else run, offset=offset,
+            operation=operation, iterations=iterations, tensor=layout.name, base=base, run=run,
+            runs=runs, stride=stride, offset=offset,
         )  # fmt: skip
 
     def restore(self, operation: str, layout: TensorLayout, offset: int) -> RestoreStep:
         """Return the step that brings the lines of `layout` from word `offset` on."""
-        run, runs = self._runs(layout)
+        base, run, runs, stride, iterations = self._runs(layout)
         return RestoreStep(
-            operation=operation, iterations=spill_iterations(self.array, runs, run),
-            tensor=layout.name, base=layout.base, run=run, runs=runs,
-            stride=layout.pixel_stride if runs > 1 else run, offset=offset,
+            operation=operation, iterations=iterations, tensor=layout.name, base=base, run=run,
+            runs=runs, stride=stride, offset=offset,
         )  # fmt: skip
 
-    def _runs(self, layout: TensorLayout) -> tuple[int, int]:
-        """Return (addresses of a run, runs): one run where the lines lie without gaps."""
-        pixels = -(-layout.width // self.array.banks)
-        if layout.line_stride != pixels * layout.pixel_stride:
-            raise ResourceError("lines with gaps cannot be moved", where=layout.name)
-        run, runs = layout.blocks * layout.planes, layout.height * pixels
-        return (run * runs, 1) if run == layout.pixel_stride else (run, runs)
+    def _runs(self, layout: TensorLayout) -> tuple[int, int, int, int, int]:
+        """Return base, run, runs, stride and iterations; one run where no gaps are between."""
+        run = layout.blocks * layout.planes
+        runs = layout.height * (layout.line_stride // layout.pixel_stride)
+        stride = layout.pixel_stride
+        if run == stride:
+            run, runs, stride = run * runs, 1, run * runs
+        return layout.base, run, runs, stride, spill_iterations(self.array, runs, run)

@@ -65,10 +65,13 @@ class Workload:
             total += count * job.row_tiles(lanes) * job.steps * step
         return total
 
-    def matmul_cycles(self, array: ArrayShape) -> int:
-        """Return the cycles of all matrix multiplications, DDR traffic of weights included."""
+    def matmul_cycles(self, array: ArrayShape, most: float) -> int | None:
+        """Return the cycles of all matrix multiplications, DDR traffic of weights included; None
+        if they pass `most`."""
         total, words, lanes = 0, 0, lane_counts(array)
         for job, count in self.jobs(array.channels, array.banks).matmuls.items():
+            if total > most:
+                return None
             tiles = job.row_tiles(lanes)
             iterations, tiling = job_iterations(job, array, tiles)
             total += count * iterations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 import pytest
 
@@ -49,6 +50,20 @@ def test_no_smaller_array_is_nearly_as_quick() -> None:
     )  # fmt: skip
     there = sum(count for _, count in operation_iterations(graph, make_schedule(graph, half)))
     assert there > here
+
+
+def test_the_search_counts_what_the_schedule_takes() -> None:
+    """Folded input, groups, tables and parts: no estimate is far from the exact count."""
+    net = Builder((3, 16, 16), fmt(8, signed=True)).matmul("a", "x", 24, fmt(), window(3, 2, 1))
+    net.matmul("d", "a", 24, fmt(), window(3, 1, 1), groups=24).table("t", "d", fmt())
+    net.concat("k", "a", "t").matmul("c", "k", 24, fmt()).add("y", "c", "t", fmt())
+    graph = net.graph()
+    array = choose_array(graph, load_board("zcu102"))
+    network = Workload(graph, 1e9)
+    estimate = network.matmul_cycles(array, inf)
+    assert estimate is not None
+    exact = sum(n for _, n in operation_iterations(graph, make_schedule(graph, array)))
+    assert exact == pytest.approx(estimate + network.vector_cycles(array), rel=0.05)
 
 
 def test_a_tiny_network_gets_a_tiny_array() -> None:

@@ -128,3 +128,36 @@ def test_shapes_that_contradict_are_refused() -> None:
     ):
         with pytest.raises(LoweringError, match=words):
             make_schedule(broken, ARRAY)
+
+
+def test_operations_that_contradict_their_operands_are_refused() -> None:
+    """Groups, tables, concatenations, selections, upsampling, two operands."""
+    net = Builder((4, 3, 3), fmt()).matmul("g", "x", 4, fmt(), groups=2).table("t", "g", fmt(8))
+    net.concat("k", "x", "g").select("s", "k", (7, 0)).upsample("u", "s", (2, 2))
+    net.max_pool("m", "u", window(2, 2)).multiply("y", "s", "m", fmt())
+    graph = net.graph()
+    make_schedule(graph, ARRAY)
+    table = ConstTensor(np.zeros(3))
+    for broken, words in (
+        (changed(graph, "g", groups=3), "3 groups do not divide 4 -> 4 channels"),
+        (changed(graph, "g", groups=1), "do not match 4 -> 4 channels"),
+        (changed(graph, "t", table=table), "a table of 3 entries for 16 codes"),
+        (changed(graph, "t", output=fmt(4), table=ConstTensor(np.full(16, 16))), "a table entry"),
+        (changed(graph, "k", inputs=("x", "t")), "a concatenation must keep the format"),
+        (changed(graph, "k", inputs=("x", "g", "g")), "do not give its result"),
+        (changed(graph, "s", indices=(8, 0)), "do not give its result"),
+        (changed(graph, "u", factors=(2, 3)), "do not give its result"),
+        (changed(graph, "u", output=fmt(8)), "what moves codes must keep the format"),
+        (changed(graph, "y", inputs=("s", "u")), "do not give its result"),
+        (changed(graph, "y", bias=1 << 47), "a bias does not fit"),
+    ):
+        with pytest.raises(LoweringError, match=words):
+            make_schedule(broken, ARRAY)
+
+
+def test_copies_need_sums_of_nine_bits() -> None:
+    """What the schedule adds to a graph is checked as well."""
+    net = Builder((4, 2, 2), fmt()).select("s", "x", (1, 1))
+    make_schedule(net.graph(), replace(ARRAY, acc_bits=9))
+    with pytest.raises(LoweringError, match="s: needs 9-bit partial sums"):
+        make_schedule(net.graph(), replace(ARRAY, acc_bits=8))
