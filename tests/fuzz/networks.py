@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import strategies as st
-
 from tests.fuzz.case import Network, Node, Value
-from tests.fuzz.choices import Choices, DrawnChoices
+from tests.fuzz.choices import Choices
 from tests.fuzz.layers import Shape, make_layer
 from tests.fuzz.windows import channels, conv_window, divisor, image_size, pool_window
 
@@ -60,12 +58,6 @@ def random_network(choices: Choices) -> Network:
             growing.block()
     growing.head()
     return prune(Network(shape, tuple(growing.nodes)))
-
-
-@st.composite
-def networks(draw: st.DrawFn) -> Network:
-    """Strategy: networks as `random_network` draws them."""
-    return random_network(DrawnChoices(draw))
 
 
 def prune(network: Network) -> Network:
