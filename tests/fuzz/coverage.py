@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from tests.fuzz.case import Case
 from tests.fuzz.checks import Failure, Passed, Refusal
 
+_SHOWN = 40
 _NUMBER = re.compile(r"-?\d[\d.,e+x-]*|'[^']*'")
 
 
@@ -25,6 +26,7 @@ class Coverage:
     emulated: int = 0
     spilled: int = 0
     elements: int = 0
+    inputs: Counter[str] = field(default_factory=Counter)
     operations: Counter[str] = field(default_factory=Counter)
     pairs: Counter[tuple[str, str]] = field(default_factory=Counter)
     records: Counter[str] = field(default_factory=Counter)
@@ -49,6 +51,7 @@ class Coverage:
             self.records.update(outcome.records)
             self.elements += outcome.elements
             nodes = case.network.nodes
+            self.inputs[("vectors", "lines", "images")[len(case.network.shape) - 1]] += 1
             self.operations.update(node.op for node in nodes)
             made = ["input", *(node.op for node in nodes)]
             self.pairs.update((made[i], node.op) for node in nodes for i in node.inputs)
@@ -59,7 +62,7 @@ class Coverage:
         self.emulated += other.emulated
         self.spilled += other.spilled
         self.elements += other.elements
-        for name in ("operations", "pairs", "records", "refused", "failed"):
+        for name in ("inputs", "operations", "pairs", "records", "refused", "failed"):
             getattr(self, name).update(getattr(other, name))
 
     def lines(self) -> list[str]:
@@ -71,11 +74,12 @@ class Coverage:
             f"{self.failed.total()} failed",
             f"{self.elements} elements compared with the C++; {self.emulated} networks emulated, "
             f"{self.spilled} with tensors in DRAM",
+            "inputs: " + _counts(self.inputs),
             "operations: " + _counts(self.operations),
             "records of programs: " + _counts(self.records),
             f"pairs: {len(self.pairs)} of {(len(known) + 1) * len(known)} occurred; most: "
             + _counts(Counter({f"{a} > {b}": n for (a, b), n in self.pairs.items()}), 12),
-            f"pairs that never occurred: {', '.join(absent) or 'none'}",
+            f"pairs that never occurred, {_SHOWN} at most: {', '.join(absent[:_SHOWN]) or 'none'}",
             *(f"refused {n} x {text}" for text, n in self.refused.most_common()),
             *(f"FAILED {n} x {text}" for text, n in self.failed.most_common()),
         ]

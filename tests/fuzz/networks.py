@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from hypothesis import strategies as st
-
 from tests.fuzz.case import Network, Node, Value
-from tests.fuzz.choices import Choices, DrawnChoices
+from tests.fuzz.choices import Choices
 from tests.fuzz.layers import Shape, make_layer
 from tests.fuzz.windows import channels, conv_window, divisor, image_size, pool_window
 
@@ -49,18 +47,17 @@ def random_network(choices: Choices) -> Network:
         shape += (image_size(choices), image_size(choices))
     elif kind == "line":
         shape += (image_size(choices),)
+    stem = kind == "image" and choices.chance(35)
+    if stem:  # a picture: few channels, which the first layer may read folded
+        shape = (choices.integer(1, 4), *shape[1:])
     growing = _Growing(choices, shape)
+    if stem:
+        growing.stem()
     for _ in range(choices.integer(1, 7)):
         if len(growing.nodes) < _MOST_NODES:
             growing.block()
     growing.head()
     return prune(Network(shape, tuple(growing.nodes)))
-
-
-@st.composite
-def networks(draw: st.DrawFn) -> Network:
-    """Strategy: networks as `random_network` draws them."""
-    return random_network(DrawnChoices(draw))
 
 
 def prune(network: Network) -> Network:
@@ -183,6 +180,16 @@ class _Growing:
         """Convolution, batch norm, activation."""
         self.conv()
         self.finish()
+
+    def stem(self) -> None:
+        """The first layer of a picture; sometimes a second one looks at it the same way."""
+        self.conv()
+        first = self.nodes[-1]
+        self.finish()
+        if self.choices.chance(25):
+            kept = self.tail
+            self.add(first.op, 0, **dict(first.with_values(seed=self.choices.seed()).values))
+            self.combine("add", kept, self.tail)
 
     def follow(self) -> None:
         """An activation, or a batch norm of its own, of whatever there is."""
