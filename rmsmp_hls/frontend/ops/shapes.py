@@ -136,10 +136,6 @@ def dropout(call: Call) -> tuple[FloatOp, ...]:
     p = float(call.arguments["p"])
     if not 0 <= p <= 1:
         raise call.refuse(f"has the probability {p}", "use a probability from 0 to 1")
-<<<<<<< HEAD
-=======
-    source = call.activation("self" if "self" in call.arguments else "input").name
->>>>>>> fuzz
     return (Dropout(inputs=(source,), p=p, **call.base()),)
 
 
