@@ -146,6 +146,11 @@ def _variants(
                 break
 
 
+def _memory(array: ArrayShape) -> int:
+    """Return the nibbles of the activation memory."""
+    return array.activation_depth * array.banks * array.channels
+
+
 def _score(cost: Resources, board: Board) -> float:
     """Return the parts of the board that an array takes, summed over the resources."""
     pairs = ((cost.lut, board.lut), (cost.ff, board.ff), (cost.dsp, board.dsp))
@@ -172,7 +177,8 @@ def choose_array(
         codebook: codebook of the shift-add lanes; default that of the rows.
 
     Raises:
-        ResourceError: no array fits; names what the smallest one exceeds.
+        ResourceError: no array fits; names what the smallest one exceeds, or the tensors whose
+            lines the largest memory cannot hold.
         LoweringError: the rows are of two shift-add codebooks.
     """
     shares = shares or Shares()
@@ -188,6 +194,7 @@ def choose_array(
     best: int | None = None
     found: list[tuple[int, float, ArrayShape]] = []
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
+    roomiest: ArrayShape | None = None
     for base in _candidates(board, network, ratios, book):
         if best is not None and network.floor(base) > best * TIE:
             continue
@@ -202,7 +209,10 @@ def choose_array(
             size = _score(cost, board)
             if smallest is None or size < smallest[0]:
                 smallest = (size, shallow, faults)
-        if fitting is None or network.spill_cycles(fitting) is None:
+        if fitting is None:
+            continue
+        if network.spill_cycles(fitting) is None:
+            roomiest = max(roomiest or fitting, fitting, key=_memory)
             continue
         most = inf if best is None else best * TIE
         for cycles, array in _variants(fitting, network, most):
@@ -212,6 +222,9 @@ def choose_array(
             if not excess(cost, board, shares):
                 found.append((cycles, _score(cost, board), array))
                 best = cycles if best is None else min(best, cycles)
+    if best is None and roomiest is not None:
+        arrangement = network.arranged(roomiest.channels, roomiest.banks)
+        raise no_room(arrangement, graph.output, roomiest.activation_depth)
     if best is None:
         raise _no_array(graph, board, smallest)
     ties = [entry for entry in found if entry[0] <= best * TIE]
