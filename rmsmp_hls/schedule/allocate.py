@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.schedule.arrange import Arrangement, buffer_lifetimes
 from rmsmp_hls.schedule.layout import TensorLayout
 
@@ -112,24 +111,3 @@ def allocate_arrangement(
         if op.output is not None
     )
     return layouts, allocation.depth
-
-
-def no_room(arrangement: Arrangement, output: str, available: int) -> ResourceError:
-    """Return the error that the lines of some operation do not fit `available` words per bank.
-
-    It names the fullest moment of the network.
-    """
-    lives = arrangement_lifetimes(arrangement, output)
-    moments = range(len(arrangement.ops) + 1)
-    load = {t: sum(x.words for x in lives if x.first <= t <= x.last) for t in moments}
-    fullest = max(moments, key=lambda t: load[t])
-    names = ", ".join(
-        f"{life.name[:60]} ({life.words})" for life in lives if life.first <= fullest <= life.last
-    )
-    at = arrangement.ops[min(fullest, len(arrangement.ops) - 1)].name
-    return ResourceError(
-        f"an activation memory of {available} words per bank is too small, also with tensors in "
-        "DRAM: some operation's lines do not fit",
-        where=f"{at[:60]}: tensors in use at once, words each: {names}",
-        fix="choose a smaller input image, a larger board, or an array with more memory",
-    )

@@ -19,9 +19,8 @@ from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
-from rmsmp_hls.schedule.allocate import no_room
-from rmsmp_hls.schedule.arrange import arrange
 from rmsmp_hls.schedule.copies import GATHER_BITS
+from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.forms import is_depthwise
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
@@ -224,15 +223,14 @@ def choose_array(
                 best = cycles if best is None else min(best, cycles)
     if best is None and roomiest is not None:
         arrangement = network.arranged(roomiest.channels, roomiest.banks)
-        raise no_room(arrangement, graph.output, roomiest.activation_depth)
+        raise no_room(Demands(arrangement, graph.output), roomiest.activation_depth)
     if best is None:
-        raise _no_array(graph, board, smallest)
+        raise _no_array(board, smallest)
     ties = [entry for entry in found if entry[0] <= best * TIE]
     return min(ties, key=lambda entry: (entry[1], entry[0]))[2]
 
 
 def _no_array(
-    graph: IntGraph,
     board: Board,
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None,
 ) -> ResourceError:
@@ -241,7 +239,7 @@ def _no_array(
         return ResourceError(
             "no split of row lanes serves all row formats", where=f"board {board.name}"
         )
-    _, array, faults = smallest
+    _, _, faults = smallest
     findings = [
         ResourceError(
             f"even the smallest array does not fit; {text}",
@@ -250,10 +248,6 @@ def _no_array(
         )
         for text in faults
     ]
-    if any(text.startswith("BRAM36") for text in faults):
-        arrangement = arrange(graph, array.channels, array.banks)
-        filled = no_room(arrangement, graph.output, array.activation_depth)
-        findings.append(ResourceError(f"what fills the memory: {filled.where}"))
     gathered = ResourceError.gather(findings)
     assert isinstance(gathered, ResourceError), "gather keeps the class"
     return gathered

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntOp, IntSelect, IntUpsample
 from rmsmp_hls.schedule.arrange import Arrangement, buffer_lifetimes
 from rmsmp_hls.schedule.layout import slot_blocks
-from rmsmp_hls.schedule.spill import Buffer, Reading, Work
+from rmsmp_hls.schedule.spill import Buffer, Reading, Work, tightest
 from rmsmp_hls.schedule.strips import first_line_step, operation_window
 
 
@@ -132,3 +133,16 @@ class Demands:
             line_words=self.region(op.name).line_words if stored else 0,
             multiple=1 if isinstance(op, IntInput) else first_line_step(op),
         )
+
+
+def no_room(demands: Demands, available: int) -> ResourceError:
+    """Return the error that some operation's lines do not fit `available` words per bank."""
+    work, needs = tightest(demands.buffers(), demands.works())
+    named = ", ".join(f"{name[:60]} ({words})" for name, words in needs)
+    return ResourceError(
+        f"an activation memory of {available} words per bank is too small, also with tensors in "
+        "DRAM: the lines that one operation needs at once do not fit",
+        where=f"{demands.arrangement.ops[work.number].name[:60]}: needs lines of {named}, words "
+        "per bank each",
+        fix="choose a smaller input image, a larger board, or an array with more memory",
+    )

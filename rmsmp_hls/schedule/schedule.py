@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntSelect
-from rmsmp_hls.schedule.allocate import no_room
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
 from rmsmp_hls.schedule.check import check_runs, check_sums
-from rmsmp_hls.schedule.demands import Demands
+from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.layout import TensorLayout
 from rmsmp_hls.schedule.spill import SpillPlan, plan_spills
 from rmsmp_hls.schedule.spilled import PlannedSteps
@@ -66,7 +65,7 @@ def make_schedule(graph: IntGraph, array: ArrayShape) -> Schedule:
     demands = Demands(arrangement, graph.output)
     plan = plan_spills(demands.buffers(), demands.works(), array.activation_depth)
     if plan is None:
-        raise no_room(arrangement, graph.output, array.activation_depth)
+        raise no_room(demands, array.activation_depth)
     return planned_schedule(graph, array, demands, plan)
 
 

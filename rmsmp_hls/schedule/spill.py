@@ -158,6 +158,24 @@ def moved_addresses(plan: SpillPlan, buffers: Sequence[Buffer], works: Sequence[
     return total
 
 
+def tightest(
+    buffers: Sequence[Buffer], works: Sequence[Work]
+) -> tuple[Work, tuple[tuple[str, int], ...]]:
+    """Return the work that needs most memory even in its thinnest strips, everything else being
+    in DRAM; with the words that its operands' lines and its result's lines take."""
+    by_name = {buffer.name: buffer for buffer in buffers}
+    everything = set(by_name)
+
+    def needs(work: Work) -> tuple[tuple[str, int], ...]:
+        names = [reading.buffer for reading in _spilled_readings(work, everything)]
+        names += [work.writes] if work.writes else []
+        words = _strip_words(work, by_name, everything, work.multiple)
+        return tuple(zip(names, words, strict=True))
+
+    worst = max(works, key=lambda work: sum(words for _, words in needs(work)))
+    return worst, needs(worst)
+
+
 def _victim(
     buffers: Sequence[Buffer],
     works: Sequence[Work],

@@ -12,10 +12,9 @@ from rmsmp_hls.schedule.allocate import (
     allocate,
     allocate_arrangement,
     arrangement_lifetimes,
-    no_room,
 )
 from rmsmp_hls.schedule.arrange import arrange
-from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
+from tests.schedule.graphs import Builder, fmt, small_residual, window
 
 LIVES = st.lists(
     st.tuples(st.integers(1, 100), st.integers(0, 20), st.integers(0, 6)), min_size=1, max_size=20
@@ -58,11 +57,3 @@ def test_a_residual_branch_stays_until_the_addition() -> None:
     assert {life.name: life.last for life in arrangement_lifetimes(arrange(stored, 4, 2), "c")}[
         "c"
     ] == 2
-
-
-def test_too_small_a_memory_names_the_tensors() -> None:
-    """The fullest moment, the tensors in memory then and their words."""
-    graph = resnet_like(32, 16, 2, 1, 10)
-    message = str(no_room(arrange(graph, 16, 8), "fc", 10))
-    assert "an activation memory of 10 words per bank" in message
-    assert "x (256), stem" in message
