@@ -80,7 +80,7 @@ def test_prediction_adds_up() -> None:
 
 def test_too_little_memory_is_refused() -> None:
     """The activation depth of the array binds."""
-    with pytest.raises(ResourceError, match=r"fc: needs lines of \w+"):
+    with pytest.raises(ResourceError, match=r"add: needs lines of conv1"):
         make_schedule(small_residual(), replace(ARRAY, activation_depth=10))
 
 
