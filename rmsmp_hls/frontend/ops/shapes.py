@@ -133,10 +133,10 @@ def dropout(call: Call) -> tuple[FloatOp, ...]:
         raise call.refuse(
             "is active in evaluation too", "pass training=self.training, or use nn.Dropout"
         )
+    source = call.activation("self" if "self" in call.arguments else "input").name
     p = float(call.arguments["p"])
     if not 0 <= p <= 1:
         raise call.refuse(f"has the probability {p}", "use a probability from 0 to 1")
-    source = call.activation("self" if "self" in call.arguments else "input").name
     return (Dropout(inputs=(source,), p=p, **call.base()),)
 
 
