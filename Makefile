@@ -4,6 +4,9 @@ PYTHON ?= python3
 TORCH ?= torch==2.13.0
 VENV ?= .venv
 JOBS ?= 2
+# Of `make fuzz`: how long, and where its random networks start.
+MINUTES ?= 60
+SEED ?= 1
 DEMO ?= demo
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
@@ -13,14 +16,16 @@ STAMP := $(VENV)/.setup-done
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test test-all check lint format types cpp-test golden bench picture clean
+.PHONY: help setup demo test test-all check lint format types cpp-test golden fuzz bench bench-full picture clean
 
 help:
 	@echo "make demo      train the digits network, build it for the ZCU102, say where the report is"
 	@echo "make test      the default tests, a few minutes"
 	@echo "make test-all  every test"
 	@echo "make check     lint, types and every test: what CI runs"
+	@echo "make fuzz      random networks through every implementation: MINUTES=60 SEED=1"
 	@echo "make bench     measure; the figures go to benchmarks/results and docs/benchmarks.md"
+	@echo "make bench-full  measure networks at full size, tens of minutes"
 	@echo "make clean     remove $(VENV), $(DEMO) and dist"
 
 setup: $(STAMP)
@@ -69,10 +74,22 @@ cpp-test: setup
 golden: setup
 	GOLDEN_UPDATE=1 $(PYTEST) -q
 
+fuzz: setup
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES) --seed $(SEED) --jobs $(JOBS)
+
 bench: $(DEMO)/model.pt
 	$(BIN)/python benchmarks/build_stages.py --model $(DEMO)/model.pt
 	$(BIN)/python benchmarks/csim_speed.py --model $(DEMO)/model.pt
 	$(BIN)/python benchmarks/training_step.py
+	$(BIN)/python benchmarks/tables.py
+
+# The networks at full size, one after another: tens of minutes.
+FULL_NETWORKS ?= resnet18 resnet50 mobilenet_v2 mobilenet_v3_small shufflenet_v2 squeezenet vgg16_bn yolo
+FULL_BOARDS ?= zcu102
+FULL_STORAGES ?= native ap_int
+bench-full: setup
+	$(BIN)/python benchmarks/full_size.py $(FULL_NETWORKS) \
+	  $(FULL_BOARDS:%=--board %) $(FULL_STORAGES:%=--storage %)
 	$(BIN)/python benchmarks/tables.py
 
 # The picture in README.md: the upper part of the demo's report, to the end of the row formats.

@@ -50,9 +50,12 @@ class Others:
 
 
 def write_result(name: str, others: float, figures: dict[str, Any]) -> Path:
-    """Write results/NAME.json with the machine, the share others took, and the figures."""
-    RESULTS.mkdir(exist_ok=True)
+    """Write results/NAME.json with the machine, the share others took, and the figures.
+
+    NAME may have a folder: "full_size/resnet18".
+    """
     path = RESULTS / f"{name}.json"
+    path.parent.mkdir(parents=True, exist_ok=True)
     content = {"machine": describe(), "other_programs_share": others, "figures": figures}
     path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     return path

@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from machine import BUSY_SHARE, RESULTS
+from full_size_table import full_size_section
+from machine import RESULTS
+from page import markdown, measured_on
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
 SCRIPTS = ("build_stages", "csim_speed", "training_step")
@@ -49,26 +50,6 @@ One step (forward, backward, AdamW) of the demo's network on a batch of {batch} 
 {threads} CPU threads; and the Hessian-based assignment of rows to formats, which runs once, or
 every few epochs.
 """
-
-
-def markdown(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Return a table; all columns but the first hold numbers."""
-    lines = [titles, ["---", *("---:" for _ in titles[1:])], *rows]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
-
-
-def measured_on(result: dict[str, Any]) -> str:
-    """Return the paragraph that says where a result is from."""
-    machine = result["machine"]
-    packages = ", ".join(f"{name} {version}" for name, version in machine["packages"].items())
-    text = (
-        f"Measured on: {machine['processor']}, {machine['processors']} processors, "
-        f"{machine['memory_gib']} GiB; {machine['compiler']}; Python {machine['python']}, "
-        f"{packages}; OMP_NUM_THREADS {machine['omp_num_threads']}. "
-        f"Other programs used {result['other_programs_share']:.0%} of the processors meanwhile"
-    )
-    busy = result["other_programs_share"] > BUSY_SHARE
-    return text + (", **so they slowed this down**.\n" if busy else ".\n")
 
 
 def build_section(result: dict[str, Any]) -> str:
@@ -152,14 +133,17 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             _HEAD,
             build_section(results["build_stages"]),
             csim_section(results["csim_speed"]),
+            full_size_section(results["full_size"]),
             training_section(results["training_step"]),
         ]
     )
 
 
 def read_results(folder: Path = RESULTS) -> dict[str, dict[str, Any]]:
-    """Return the results by script name."""
-    return {name: json.loads((folder / f"{name}.json").read_text()) for name in SCRIPTS}
+    """Return the results by script name; of full_size, those by network."""
+    results = {name: json.loads((folder / f"{name}.json").read_text()) for name in SCRIPTS}
+    networks = sorted((folder / "full_size").glob("*.json"))
+    return {**results, "full_size": {path.stem: json.loads(path.read_text()) for path in networks}}
 
 
 def _seconds(times: dict[str, float], digits: int) -> list[str]:

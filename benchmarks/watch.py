@@ -24,23 +24,25 @@ class Watched:
         memory: (seconds since the start, resident bytes of the process and all below it).
             Pages that processes share are counted in each.
         peak_bytes: largest resident size of any one of the processes, as the kernel kept it.
+        exit_code: of the command; negative, the signal that ended it.
     """
 
     seconds: float
     lines: tuple[tuple[float, str], ...]
     memory: tuple[tuple[float, int], ...]
     peak_bytes: int
+    exit_code: int = 0
 
     def peak_between(self, start: float, end: float) -> int:
         """Return the largest sampled memory from `start` to `end`, in bytes; 0 if not sampled."""
         return max((size for at, size in self.memory if start <= at <= end), default=0)
 
 
-def watch(argv: Sequence[str]) -> Watched:
+def watch(argv: Sequence[str], *, may_fail: bool = False) -> Watched:
     """Run `argv` to its end.
 
     Raises:
-        SystemExit: it failed; its output is shown.
+        SystemExit: it failed and may not; its output is shown.
     """
     begun = time.perf_counter()
     process = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -60,9 +62,9 @@ def watch(argv: Sequence[str]) -> Watched:
     ended.set()
     sampler.join()
     process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode:
+    if process.returncode and not may_fail:
         raise SystemExit("\n".join([f"failed: {' '.join(argv)}", *(line for _, line in lines)]))
-    return Watched(seconds, lines, tuple(memory), usage.ru_maxrss * 1024)
+    return Watched(seconds, lines, tuple(memory), usage.ru_maxrss * 1024, process.returncode)
 
 
 def tree_bytes(pid: int) -> int:

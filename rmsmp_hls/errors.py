@@ -37,6 +37,13 @@ class RmsmpError(Exception):
         head = f"{self.where}: {self.what}" if self.where else self.what
         return f"{head}\n  -> {self.fix}" if self.fix else head
 
+    def within(self, place: str) -> RmsmpError:
+        """Return this error with `place` before its own place; the findings stay as they are."""
+        where = f"{place}, {self.where}" if self.where else place
+        moved = type(self)(self.what, where=where, fix=self.fix)
+        moved._gathered = self._gathered
+        return moved
+
     @classmethod
     def gather(cls, findings: Sequence[RmsmpError]) -> RmsmpError:
         """Return one error of this class that lists all findings; there must be at least one."""

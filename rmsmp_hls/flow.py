@@ -119,7 +119,8 @@ def _run(stage: Stage, key: str, context: StageContext) -> Record:
 
 
 def _key(stage: Stage, options: BuildOptions, records: dict[str, Record]) -> str:
-    values: dict[str, Any] = {name: _json(getattr(options, name)) for name in stage.options}
+    names = (*stage.options, *stage.dependent(options))
+    values: dict[str, Any] = {name: _json(getattr(options, name)) for name in names}
     return digest_json(
         {
             "program": program_digest(),

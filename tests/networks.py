@@ -7,29 +7,36 @@ from collections.abc import Sequence
 import numpy as np
 
 from rmsmp_hls.ir.float_ops import (
+    Activation,
     Add,
     AvgPool2d,
     BatchNorm,
     Clamp,
+    Concat,
     Conv2d,
     Flatten,
     FloatOp,
     Input,
     Linear,
     MaxPool2d,
+    Multiply,
+    Pad,
+    SelectChannels,
+    Unflatten,
+    Upsample,
 )
 from rmsmp_hls.ir.graph import FloatGraph, Graph, Level
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import QuantPoint, place_quantizers
+from rmsmp_hls.quant.placement import place_quantizers
 from rmsmp_hls.quant.rows import assign_formats, row_scales_mse, weight_error
 
 RATIO = (65.0, 30.0, 5.0)
 
 
 class NetworkBuilder:
-    """Adds operations one by one; `tail` is the last tensor."""
+    """Adds operations one by one, by default behind the last; `tail` is the last tensor."""
 
     def __init__(self, shape: Shape, seed: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
@@ -51,10 +58,20 @@ class NetworkBuilder:
         self.constants[key] = ConstTensor(array.astype(np.float32))
         return key
 
-    def conv(self, out: int, window: Window, source: str = "", bias: bool = True) -> str:
+    def conv(
+        self,
+        out: int,
+        window: Window,
+        source: str = "",
+        bias: bool = True,
+        groups: int = 1,
+        one_dimensional: bool = False,
+    ) -> str:
         source, name = source or self.tail, f"conv{len(self.ops)}"
         channels, height, width = self.shape(source)
-        weight = self.rng.normal(size=(out, channels, *window.kernel))
+        weight = self.rng.normal(size=(out, channels // groups, *window.kernel))
+        if one_dimensional:
+            weight = weight[:, :, 0]
         return self._add(
             Conv2d(
                 name=name,
@@ -62,13 +79,14 @@ class NetworkBuilder:
                 shape=(out, *window.output_size(height, width)),
                 window=window,
                 module=name,
+                groups=groups,
                 weight=self._constant(f"{name}.weight", weight),
                 bias=self._constant(f"{name}.bias", self.rng.normal(size=out)) if bias else "",
             )
         )
 
-    def batchnorm(self) -> str:
-        source, name = self.tail, f"bn{len(self.ops)}"
+    def batchnorm(self, source: str = "") -> str:
+        source, name = source or self.tail, f"bn{len(self.ops)}"
         channels = self.shape(source)[0]
         draw = {
             "weight": self.rng.uniform(-1.5, 1.5, channels),
@@ -81,14 +99,16 @@ class NetworkBuilder:
             BatchNorm(name=name, inputs=(source,), shape=self.shape(source), eps=1e-5, **keys)
         )
 
-    def clamp(self, low: float = 0.0, high: float = np.inf) -> str:
-        name, source = f"relu{len(self.ops)}", self.tail
+    def clamp(self, low: float = 0.0, high: float = np.inf, source: str = "") -> str:
+        name, source = f"relu{len(self.ops)}", source or self.tail
         return self._add(
             Clamp(name=name, inputs=(source,), shape=self.shape(source), low=low, high=high)
         )
 
-    def pool(self, kind: type[MaxPool2d] | type[AvgPool2d], window: Window) -> str:
-        source, name = self.tail, f"pool{len(self.ops)}"
+    def pool(
+        self, kind: type[MaxPool2d] | type[AvgPool2d], window: Window, source: str = ""
+    ) -> str:
+        source, name = source or self.tail, f"pool{len(self.ops)}"
         channels, height, width = self.shape(source)
         shape = (channels, *window.output_size(height, width))
         return self._add(kind(name=name, inputs=(source,), shape=shape, window=window))
@@ -96,8 +116,51 @@ class NetworkBuilder:
     def add(self, a: str, b: str) -> str:
         return self._add(Add(name=f"add{len(self.ops)}", inputs=(a, b), shape=self.shape(a)))
 
-    def flatten(self) -> str:
-        source = self.tail
+    def multiply(self, a: str, b: str) -> str:
+        name = f"mul{len(self.ops)}"
+        return self._add(Multiply(name=name, inputs=(a, b), shape=self.shape(a)))
+
+    def activation(self, function: str, parameter: float = 0.0, source: str = "") -> str:
+        source, name = source or self.tail, f"{function}{len(self.ops)}"
+        shape = self.shape(source)
+        return self._add(
+            Activation(
+                name=name, inputs=(source,), shape=shape, function=function, parameter=parameter
+            )
+        )
+
+    def concat(self, *sources: str) -> str:
+        shapes = [self.shape(source) for source in sources]
+        shape = (sum(s[0] for s in shapes), *shapes[0][1:])
+        return self._add(Concat(name=f"cat{len(self.ops)}", inputs=sources, shape=shape))
+
+    def select(self, indices: Sequence[int], source: str = "") -> str:
+        source, name = source or self.tail, f"select{len(self.ops)}"
+        shape = (len(indices), *self.shape(source)[1:])
+        return self._add(
+            SelectChannels(name=name, inputs=(source,), shape=shape, indices=tuple(indices))
+        )
+
+    def upsample(self, down: int, across: int, source: str = "") -> str:
+        source, name = source or self.tail, f"up{len(self.ops)}"
+        channels, height, width = self.shape(source)
+        shape = (channels, height * down, width * across)
+        return self._add(Upsample(name=name, inputs=(source,), shape=shape, factors=(down, across)))
+
+    def pad(self, padding: tuple[int, int, int, int], source: str = "") -> str:
+        source, name = source or self.tail, f"pad{len(self.ops)}"
+        channels, height, width = self.shape(source)
+        top, left, bottom, right = padding
+        shape = (channels, top + height + bottom, left + width + right)
+        return self._add(Pad(name=name, inputs=(source,), shape=shape, padding=padding))
+
+    def unflatten(self) -> str:
+        name, source = f"unflat{len(self.ops)}", self.tail
+        shape = (self.shape(source)[0], 1, 1)
+        return self._add(Unflatten(name=name, inputs=(source,), shape=shape))
+
+    def flatten(self, source: str = "") -> str:
+        source = source or self.tail
         shape = (int(np.prod(self.shape(source))),)
         return self._add(Flatten(name=f"flat{len(self.ops)}", inputs=(source,), shape=shape))
 
@@ -151,11 +214,10 @@ def params_for(
     """Return plausible parameters: MSE row scales, activation scales drawn in turn."""
     plan = place_quantizers(graph)
     activations = {}
-    for number, place in enumerate([*plan.points, *plan.narrows]):
-        name = place.tensor if isinstance(place, QuantPoint) else place.name
-        signed = input_signed if name == graph.input.name else place.signed
-        scale = scales[number % len(scales)] * (0.1 if place.bits > 4 else 1.0)
-        activations[name] = ActFormat(place.bits, signed, scale)
+    for number, quantizer in enumerate(plan.quantizers):
+        signed = input_signed if quantizer.name == graph.input.name else quantizer.signed
+        scale = scales[number % len(scales)] * (0.1 if quantizer.bits > 4 else 1.0)
+        activations[quantizer.name] = ActFormat(quantizer.bits, signed, scale)
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         weight = np.asarray(graph.constants[op.weight].array, dtype=np.float64)

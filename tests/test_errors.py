@@ -16,3 +16,15 @@ def test_findings_are_kept_one_by_one() -> None:
     single = ModelImportError.gather([one])
     assert single.findings == (single,)
     assert (single.what, single.where, single.fix) == ("a", "a", "a")
+
+
+def test_an_outer_place_leaves_the_findings_alone() -> None:
+    """The place comes first; class, remedy and what was gathered stay."""
+    one, two = (ConfigError(text, where=text, fix="do") for text in "ab")
+    moved = one.within("file")
+    assert isinstance(moved, ConfigError)
+    assert (moved.what, moved.where, moved.fix) == ("a", "file, a", "do")
+    assert moved.findings == (moved,)
+    gathered = ModelImportError.gather([one, two]).within("file")
+    assert gathered.where == "file"
+    assert gathered.findings == (one, two)

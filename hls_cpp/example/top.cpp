@@ -8,7 +8,7 @@ typedef rmsmp::Types::Word<128> ParamWord;
 
 /// Run `program` on `images` images. Ports and blobs: docs/packed-design.md.
 void rmsmp_top(const Word32* program, const WeightWord* weights, const ParamWord* params,
-               const Word32* input, Word32* output, unsigned int images) {
+               const Word32* input, Word32* output, WeightWord* spill, unsigned int images) {
 #pragma HLS INTERFACE m_axi port = program offset = slave bundle = gmem_program depth = 4096 \
     latency = 32 num_read_outstanding = 2 max_read_burst_length = 64
 #pragma HLS INTERFACE m_axi port = weights offset = slave bundle = gmem_weights depth = 65536 \
@@ -19,12 +19,17 @@ void rmsmp_top(const Word32* program, const WeightWord* weights, const ParamWord
     latency = 32 num_read_outstanding = 8 max_read_burst_length = 64
 #pragma HLS INTERFACE m_axi port = output offset = slave bundle = gmem_output depth = 65536 \
     latency = 32 num_write_outstanding = 8 max_write_burst_length = 64
+#pragma HLS INTERFACE m_axi port = spill offset = slave bundle = gmem_spill depth = 65536 \
+    latency = 32 num_read_outstanding = 8 max_read_burst_length = 64 \
+    num_write_outstanding = 8 max_write_burst_length = 64
 #pragma HLS INTERFACE s_axilite port = program bundle = control
 #pragma HLS INTERFACE s_axilite port = weights bundle = control
 #pragma HLS INTERFACE s_axilite port = params bundle = control
 #pragma HLS INTERFACE s_axilite port = input bundle = control
 #pragma HLS INTERFACE s_axilite port = output bundle = control
+#pragma HLS INTERFACE s_axilite port = spill bundle = control
 #pragma HLS INTERFACE s_axilite port = images bundle = control
 #pragma HLS INTERFACE s_axilite port = return bundle = control
-  rmsmp::Accelerator<RmsmpConfig, rmsmp::Types>(program, weights, params, input, output, images);
+  rmsmp::Accelerator<RmsmpConfig, rmsmp::Types>(program, weights, params, input, output, spill,
+                                              images);
 }

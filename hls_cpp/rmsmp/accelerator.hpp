@@ -23,7 +23,9 @@ void Accelerator(const typename Storage::template Word<32>* program,
                  const typename Storage::template Word<Config::kWeightWordBits>* weights,
                  const typename Storage::template Word<128>* params,
                  const typename Storage::template Word<32>* input,
-                 typename Storage::template Word<32>* output, unsigned int images) {
+                 typename Storage::template Word<32>* output,
+                 typename Storage::template Word<Config::kWeightWordBits>* spill,
+                 unsigned int images) {
 #pragma HLS INLINE off
 #pragma HLS DATAFLOW
   typedef Units<Config, Storage> U;
@@ -50,7 +52,7 @@ void Accelerator(const typename Storage::template Word<32>* program,
   LoadWeights<U>(weights, weight_segments, weight_tiles, images);
   LoadParams<U>(params, param_segments, row_params, images);
   LoadInput<U>(input, input_words, inputs, images);
-  Compute<U, kDistance>(ops, weight_tiles, row_params, inputs, outputs, images);
+  Compute<U, kDistance>(ops, weight_tiles, row_params, inputs, outputs, spill, images);
   StoreOutput<U>(output_words, outputs, output, images);
 }
 

@@ -40,7 +40,7 @@ typename U::Address ColumnAddress(const Tensor<U>& tensor, typename U::Coord x) 
 /// Read all positions of every bank in `used` at the bank's address; other banks give
 /// whatever address 0 holds.
 template <typename U>
-void ReadBanks(const typename U::Memory& memory, const bool (&used)[U::kBanks],
+RMSMP_INLINE void ReadBanks(const typename U::Memory& memory, const bool (&used)[U::kBanks],
                const typename U::Address (&address)[U::kBanks],
                typename U::Nibble (&word)[U::kBanks][U::kChannels]) {
 #pragma HLS INLINE
@@ -57,28 +57,36 @@ ReadBank:
   }
 }
 
-/// Write nibbles: in every bank in `used`, every position in `enable` has its own address,
-/// that of the bank plus that of the position.
+/// Write to one bank: every position in `enable` at its own address, that of the bank plus that
+/// of the position.
+template <typename U>
+void WriteBank(typename U::Memory& memory, int bank, typename U::Address address,
+               const bool (&enable)[U::kChannels],
+               const typename U::Address (&offset)[U::kChannels],
+               const typename U::Nibble (&nibble)[U::kChannels]) {
+#pragma HLS INLINE
+WritePosition:
+  for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+    if (enable[n]) {
+      const int at = static_cast<int>(address + offset[n]);
+      RMSMP_SIM(sim::CheckWrite(bank, at, U::kBanks, U::kDepth));
+      memory[bank][at][n] = nibble[n];
+    }
+  }
+}
+
+/// Write to every bank in `used`; positions and their offsets are the same in all of them.
 template <typename U>
 void WriteBanks(typename U::Memory& memory, const bool (&used)[U::kBanks],
                 const typename U::Address (&address)[U::kBanks], const bool (&enable)[U::kChannels],
                 const typename U::Address (&offset)[U::kChannels],
                 const typename U::Nibble (&nibble)[U::kBanks][U::kChannels]) {
 #pragma HLS INLINE
-WriteBank:
+WriteUsed:
   for (int b = 0; b < U::kBanks; ++b) {
 #pragma HLS UNROLL
-    if (used[b]) {
-    WritePosition:
-      for (int n = 0; n < U::kChannels; ++n) {
-#pragma HLS UNROLL
-        if (enable[n]) {
-          const int at = static_cast<int>(address[b] + offset[n]);
-          RMSMP_SIM(sim::CheckWrite(b, at, U::kBanks, U::kDepth));
-          memory[b][at][n] = nibble[b][n];
-        }
-      }
-    }
+    if (used[b]) WriteBank<U>(memory, b, address[b], enable, offset, nibble[b]);
   }
 }
 

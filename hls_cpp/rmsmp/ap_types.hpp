@@ -4,6 +4,8 @@
 /// documents them.
 #pragma once
 
+#include "pragmas.hpp"
+
 namespace rmsmp {
 
 struct ApTypes {
@@ -26,11 +28,14 @@ struct ApTypes {
     return ap_int<kWidth>(bits);
   }
 
-  /// Operands keep their exact widths, so that the multiplier is as narrow as they are.
+  /// Operands keep their exact widths, so that the multiplier is as narrow as they are. The
+  /// product is exact either way; ap_int's own takes a heap allocation in C simulation.
   template <int kLeft, int kRight>
   static ap_int<kLeft + kRight> Multiply(ap_int<kLeft> left, ap_int<kRight> right) {
 #pragma HLS INLINE
-    return left * right;
+    static_assert(kLeft + kRight <= 64, "a product has at most 64 bits");
+    return kSynthesis ? ap_int<kLeft + kRight>(left * right)
+                      : ap_int<kLeft + kRight>(left.to_int64() * right.to_int64());
   }
 
   template <int kWidth, int kBits>

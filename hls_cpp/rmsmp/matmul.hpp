@@ -106,6 +106,8 @@ PixelOffset:
   Count groups_left = op.groups;
   Count groups_before = 0;
   Count row_tile = 0;
+  ChannelGroupWalk<U> channel_group;
+  channel_group.Reset();
   const Count blocks = op.pixel_tiles * op.row_tiles;
   RMSMP_SIM(sim::DistanceCheck distance0(U::kGroups, kDistance));
   RMSMP_SIM(sim::DistanceCheck distance1(U::kGroups, kDistance));
@@ -123,7 +125,7 @@ Block:
     int param_step = 0;
     int param_row = 0;
     StepWalk<U> step;
-    step.Reset(op);
+    step.Reset(op, channel_group.offset);
     GroupWalk<U> walk = tile_start;
     DrainWalk<U> drain;
     drain.Reset(drain_start);
@@ -233,6 +235,7 @@ Block:
     groups_before = plan.groups;
     const bool tile_done = row_tile + 1 == op.row_tiles;
     row_tile = tile_done ? 0 : row_tile + 1;
+    channel_group.Next(op, tile_done);
     groups_left = tile_done ? groups_left - plan.groups : groups_left;
     tile_start = tile_done ? tile_end : tile_start;
   }

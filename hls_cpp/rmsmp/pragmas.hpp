@@ -28,6 +28,10 @@
 #define RMSMP_PARTIAL_SUM_STORAGE(name) RMSMP_BRAM_S2P(name)
 #endif
 
+/// For a hot function with many callers, which C++ compilers else do not inline in C simulation;
+/// hardware follows the INLINE pragma.
+#define RMSMP_INLINE inline __attribute__((always_inline))
+
 /// RMSMP_SIM(statements): counters and checks of C simulation, nothing in hardware. They
 /// never change a value that the hardware computes.
 ///

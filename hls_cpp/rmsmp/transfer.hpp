@@ -9,10 +9,25 @@
 
 namespace rmsmp {
 
+/// `length` words from `first` on to a stream.
+template <typename Word>
+void SendWords(const Word* memory, unsigned int first, unsigned int length,
+               hls::stream<Word>& words) {
+#pragma HLS INLINE
+Burst:
+  for (unsigned int i = 0; i < length; ++i) {
+// One word per cycle, unconditional and consecutive: a burst.
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 3 max = 65536
+    words.write(memory[first + i]);
+  }
+}
+
 /// Program to: records (count first, per image), weight and parameter segments (count
 /// first, per image), words of input and output per image.
 ///
-/// The program has one weight and one parameter segment per MATMUL, in order.
+/// The program has one weight and one parameter segment per MATMUL and one parameter segment
+/// per VECTOR with a table, in the order of the operations.
 template <typename U>
 void LoadProgram(const typename U::Word32* program, typename U::Stream32& ops,
                  typename U::Stream32& weight_segments, typename U::Stream32& param_segments,
@@ -34,15 +49,18 @@ Image:
                                static_cast<unsigned int>(header[1]) == unsigned(kVersion),
                            "not a program of this version", "version",
                            static_cast<long long>(header[1])));
-    RMSMP_SIM(unsigned int matmuls = 0);
+    RMSMP_SIM(sim::SpillWords() = static_cast<long long>(header[7]));
     input_words.write(header[5]);
     output_words.write(header[6]);
     weight_segments.write(header[3]);
     param_segments.write(header[4]);
     ops.write(header[2]);
+    const unsigned int weights_at = kHeaderWords + kOperationWords * count;
+    const unsigned int params_at =
+        weights_at + kSegmentWords * static_cast<unsigned int>(header[3]);
     unsigned int record_at = kHeaderWords;
-    unsigned int weight_at = kHeaderWords + kOperationWords * count;
-    unsigned int param_at = weight_at + kSegmentWords * static_cast<unsigned int>(header[3]);
+    unsigned int weight_at = weights_at;
+    unsigned int param_at = params_at;
   Record:
     for (unsigned int op = 0; op < count; ++op) {
 #pragma HLS LOOP_TRIPCOUNT min = 4 max = 128
@@ -53,20 +71,16 @@ Image:
         record[i] = program[record_at + i];
       }
       record_at += kOperationWords;
-      if (record[0] == Word32(kMatmul)) {
-      WeightSegment:
-        for (int i = 0; i < kSegmentWords; ++i) {
-#pragma HLS PIPELINE II = 1
-          weight_segments.write(program[weight_at + i]);
-        }
+      const bool matmul = record[0] == Word32(kMatmul);
+      const bool table =
+          record[0] == Word32(kVector) && (record[1] & Word32(kVectorTable)) != 0;
+      if (matmul) {
+        SendWords<Word32>(program, weight_at, kSegmentWords, weight_segments);
         weight_at += kSegmentWords;
-      ParamSegment:
-        for (int i = 0; i < kSegmentWords; ++i) {
-#pragma HLS PIPELINE II = 1
-          param_segments.write(program[param_at + i]);
-        }
+      }
+      if (matmul || table) {
+        SendWords<Word32>(program, param_at, kSegmentWords, param_segments);
         param_at += kSegmentWords;
-        RMSMP_SIM(++matmuls);
       }
     SendRecord:
       for (int i = 0; i < kOperationWords; ++i) {
@@ -74,10 +88,13 @@ Image:
         ops.write(record[i]);
       }
     }
-    RMSMP_SIM(sim::Require(matmuls == static_cast<unsigned int>(header[3]) &&
-                               matmuls == static_cast<unsigned int>(header[4]),
-                           "a program needs one weight and one parameter segment per MATMUL",
-                           "MATMUL operations", matmuls));
+    RMSMP_SIM(sim::Require(weight_at == params_at,
+                           "a program needs one weight segment per MATMUL", "weight segments",
+                           static_cast<long long>(header[3])));
+    RMSMP_SIM(sim::Require(
+        param_at - params_at == kSegmentWords * static_cast<unsigned int>(header[4]),
+        "a program needs one parameter segment per MATMUL and per table", "parameter segments",
+        static_cast<long long>(header[4])));
   }
 }
 
@@ -99,13 +116,7 @@ Image:
     Repeat:
       for (unsigned int repeat = 0; repeat < repeats; ++repeat) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
-      Burst:
-        for (unsigned int i = 0; i < length; ++i) {
-// One word per cycle, unconditional and consecutive: a burst.
-#pragma HLS PIPELINE II = 1
-#pragma HLS LOOP_TRIPCOUNT min = 64 max = 65536
-          words.write(blob[first + i]);
-        }
+        SendWords<Word>(blob, first, length, words);
       }
     }
   }
@@ -137,13 +148,7 @@ Image:
   for (unsigned int image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
     const unsigned int length = static_cast<unsigned int>(counts.read());
-  Burst:
-    for (unsigned int i = 0; i < length; ++i) {
-// One word per cycle, unconditional and consecutive: a burst.
-#pragma HLS PIPELINE II = 1
-#pragma HLS LOOP_TRIPCOUNT min = 16 max = 65536
-      words.write(input[first + i]);
-    }
+    SendWords<typename U::Word32>(input, first, length, words);
     first += length;
   }
 }

@@ -35,32 +35,64 @@ struct GroupWalk {
   }
 };
 
+/// Walk over the groups of channels of a pixel tile's row tiles: where the channel blocks of
+/// row tile r begin, (r div channel_group_tiles) * channel_group_stride.
+template <typename U>
+struct ChannelGroupWalk {
+  typename U::Count row_tile;  // within the group
+  typename U::Address offset;
+
+  void Reset() {
+#pragma HLS INLINE
+    row_tile = 0;
+    offset = 0;
+  }
+
+  /// \param restarts  the next row tile is the first of the next pixel tile
+  void Next(const MatmulOp<U>& op, bool restarts) {
+#pragma HLS INLINE
+    typedef typename U::Address Address;
+    const bool group_ends = row_tile + 1 == op.channel_group_tiles;
+    row_tile = restarts || group_ends ? 0 : row_tile + 1;
+    offset = restarts     ? static_cast<Address>(0)
+             : group_ends ? static_cast<Address>(offset + op.channel_group_stride)
+                          : offset;
+  }
+};
+
 /// Walk over the steps of a block: (ky, kx, channel block, plane), plane innermost.
 template <typename U>
 struct StepWalk {
-  typename U::Coord y, x;        // ky * dilation - padding
+  typename U::Coord y, x;           // ky * dilation - padding
   typename U::Dim kernel_x;
-  typename U::Address offset;    // channel block * planes + plane
+  typename U::Address first, last;  // offsets of the group of channels
+  typename U::Address offset;       // channel block * planes + plane
   bool high_plane;
 
-  void Reset(const MatmulOp<U>& op) {
+  /// \param group_offset  of the first channel block that the row tile reads
+  void Reset(const MatmulOp<U>& op, typename U::Address group_offset) {
 #pragma HLS INLINE
     typedef typename U::Coord Coord;
+    typedef typename U::Address Address;
+    first = group_offset;
+    last = static_cast<Address>(group_offset + static_cast<Address>(op.source_words - 1));
     y = static_cast<Coord>(-static_cast<Coord>(op.walk.padding_y));
     x = static_cast<Coord>(-static_cast<Coord>(op.walk.padding_x));
     kernel_x = 0;
-    offset = 0;
+    offset = first;
     high_plane = false;
+    RMSMP_SIM(sim::Require(op.source_words >= 1 && last < op.source.pixel_stride,
+                           "a group of channels lies past the tensor", "address offset",
+                           static_cast<long long>(group_offset)));
   }
 
   void Next(const MatmulOp<U>& op) {
 #pragma HLS INLINE
     typedef typename U::Coord Coord;
-    const bool pixel_ends = offset + 1 == op.source_words;
+    const bool pixel_ends = offset == last;
     const bool line_ends = pixel_ends && kernel_x + 1 == op.walk.kernel_x;
     high_plane = op.source.planes == 2 && !high_plane;
-    offset = pixel_ends ? static_cast<typename U::Address>(0)
-                        : static_cast<typename U::Address>(offset + 1);
+    offset = pixel_ends ? first : static_cast<typename U::Address>(offset + 1);
     kernel_x = line_ends    ? static_cast<typename U::Dim>(0)
                : pixel_ends ? static_cast<typename U::Dim>(kernel_x + 1)
                             : kernel_x;

@@ -50,6 +50,18 @@ inline void CheckWrite(long long bank, long long address, long long banks, long 
   Activations().writer[word] = Activations().operation;
 }
 
+/// Words of the spill port that the running program may use: word 7 of its header.
+inline long long& SpillWords() {
+  static long long words = 0;
+  return words;
+}
+
+/// An access to `count` words of the spill port from `first` on: inside what was allocated.
+inline void CheckSpill(long long first, long long count) {
+  Require(first >= 0 && count <= SpillWords() - first, "spilled words out of bounds", "first word",
+          first);
+}
+
 /// Iteration of the last write to each address of a memory that is read again at a distance.
 class DistanceCheck {
  public:

@@ -1,18 +1,24 @@
-/// Runs the records of a network through one unit at a time: no processes, no ports.
+/// Runs the records of a network through Compute: no other process, no port but the spill one.
 #pragma once
 
 #include "compute.hpp"
 #include "network.hpp"
 #include "words.hpp"
 
-/// Streams and memory around the operations of `net`; `Step` runs the next record.
+/// Streams and spill memory around the operations of `net`.
 template <typename Config>
 class Machine {
  public:
   typedef rmsmp::Units<Config, rmsmp::Types> U;
 
   explicit Machine(const network::Network<Config>& net)
-      : weights("weights"), params("params"), input("input"), output("output"), net_(net), op_(0) {
+      : weights("weights"),
+        params("params"),
+        input("input"),
+        output("output"),
+        ops("ops"),
+        spill(net.spill_words + 1),
+        net_(net) {
     for (uint32_t word : net.input) input.write(static_cast<typename U::Word32>(word));
     const auto weight_words =
         rmsmp::sim::WordsFromBytes<rmsmp::Types, Config::kWeightWordBits>(net.weights);
@@ -24,10 +30,17 @@ class Machine {
 
   typename U::WeightStream weights;
   typename U::ParamStream params;
-  typename U::Stream32 input, output;
+  typename U::Stream32 input, output, ops;
+  std::vector<typename U::WeightWord> spill;
 
   void RunAll() {
-    for (op_ = 0; op_ < net_.ops.size(); ++op_) Step(net_.ops[op_]);
+    typedef typename U::Word32 Word32;
+    ops.write(static_cast<Word32>(net_.ops.size()));
+    for (const std::vector<uint32_t>& record : net_.ops) {
+      for (uint32_t word : record) ops.write(static_cast<Word32>(word));
+    }
+    rmsmp::sim::SpillWords() = static_cast<long long>(net_.spill_words);
+    rmsmp::Compute<U, Config::kMinStep>(ops, weights, params, input, output, spill.data(), 1);
   }
 
   /// All that the network promises: words, iterations, nothing left over.
@@ -54,23 +67,5 @@ class Machine {
     }
   }
 
-  void Step(const std::vector<uint32_t>& record) {
-    static typename U::Memory memory;
-    typename U::Word32 words[rmsmp::kOperationWords];
-    for (int i = 0; i < rmsmp::kOperationWords; ++i) {
-      words[i] = static_cast<typename U::Word32>(record[i]);
-    }
-    rmsmp::sim::BeginOperation();
-    rmsmp::sim::BeginCount();
-    if (record[0] == 1) rmsmp::LoadTensor<U>(rmsmp::DecodeTransfer<U>(words), input, memory);
-    if (record[0] == 2) {
-      rmsmp::Matmul<U, Config::kMinStep>(rmsmp::DecodeMatmul<U>(words), weights, params, output,
-                                         memory);
-    }
-    if (record[0] == 3) rmsmp::VectorUnit<U>(rmsmp::DecodeVector<U>(words), memory);
-    if (record[0] == 4) rmsmp::StoreTensor<U>(rmsmp::DecodeTransfer<U>(words), memory, output);
-  }
-
   const network::Network<Config>& net_;
-  std::size_t op_;
 };

@@ -20,10 +20,14 @@ void Run(const Network<Config>& net, unsigned images) {
   const auto weights = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(net.weights);
   const auto params = rmsmp::sim::WordsFromBytes<T, 128>(net.params);
 
+  // What is restored without being saved, also by the image before, must show.
+  auto spill = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(
+      std::vector<uint8_t>((net.spill_words + 1) * (Config::kWeightWordBits / 8), 0xa5));
+
   rmsmp::sim::ResetCounters();
   hls::sim::StreamsLeftWithData() = 0;
   rmsmp::Accelerator<Config, T>(program.data(), weights.data(), params.data(), input.data(),
-                                output.data(), images);
+                                output.data(), spill.data(), images);
   CHECK_EQUAL(hls::sim::StreamsLeftWithData(), 0);
   for (std::size_t i = 0; i < output.size(); ++i) {
     const std::size_t at = i % net.output.size();
@@ -74,6 +78,39 @@ void Shapes(uint64_t seed) {
   }
 }
 
+/// A folded input, groups of channels, a table, a gate, a concatenation, upsampling; the input's
+/// folded tensor goes to DRAM and back between.
+template <typename Config>
+void Mobile(uint64_t seed) {
+  const Format u4 = {1, false}, s4 = {1, true}, u8 = {2, false}, s8 = {2, true};
+  const int tn = Config::kChannels;
+  Network<Config> net(seed);
+  const Tensor x = net.FoldedInput(2, 7, 9, s8, 2, 2, 1, 0);
+  net.Save(x, 0);
+  const Window lines = {3, 1, 2, 1, 1, 0, 1, 1};
+  const Tensor a = net.Matmul(x, 2 * tn, lines, s8, false, false);
+  const Tensor b = net.Table(a, u4);
+  const Tensor c = net.Grouped(b, 2 * tn, Square(3, 1, 1), u8, 2);
+  const Tensor squeezed = net.Pool(c, {c.height, c.width, 1, 1, 0, 0, 1, 1}, u4, false);
+  const Tensor gate = net.Table(net.Matmul(squeezed, 2 * tn, Square(1, 1, 0), s8, false, false), u8);
+  const Tensor d = net.Multiply(c, gate, s4, 7);
+  const Tensor small = net.Pool(d, Square(2, 2, 0), s4, true);
+  Tensor whole = net.Allocate(4 * tn, 2 * small.height, 2 * small.width, s4);
+  const Tensor left = net.UpsampleTo(small, 2, 2, net.Part(whole, 0, 2 * tn));
+  const Tensor right = net.UpsampleTo(small, 2, 2, net.Part(whole, 2, 2 * tn));
+  std::copy(left.codes.begin(), left.codes.end(), whole.codes.begin());
+  std::copy(right.codes.begin(), right.codes.end(),
+            whole.codes.begin() + static_cast<long>(left.codes.size()));
+  Tensor back = net.Allocate(x.channels, x.height, x.width, s8);
+  back.codes = x.codes;
+  net.Restore(back, 0);
+  const Tensor e = net.Grouped(whole, 6, Square(3, 2, 1), u4, 2);
+  const Tensor* all[] = {&x, &a, &b, &c, &gate, &d, &small, &whole, &back, &e};
+  for (const Tensor* t : all) net.Store(*t);
+  net.Matmul(e, 5, {e.height, e.width, 1, 1, 0, 0, 1, 1}, u4, true, true);
+  Run(net, 2);
+}
+
 /// Several row tiles times several pixel tiles, with a short last pixel tile.
 template <typename Config>
 void Tiles(uint64_t seed) {
@@ -103,6 +140,7 @@ template <typename Config>
 void All(uint64_t seed) {
   Small<Config>(seed);
   Residual<Config>(seed);
+  Mobile<Config>(seed);
   Shapes<Config>(seed + 1);
   Shapes<Config>(seed + 2);
   Tiles<Config>(seed);

@@ -18,6 +18,18 @@ void Case(uint64_t seed, int channels, int size, int rows, int kernel, int strid
   machine.Check();
 }
 
+/// Groups of channels of one and several blocks, of fewer and more rows than a tile has.
+template <typename Config>
+void Groups(uint64_t seed, int groups, int blocks, int rows, Format from, Format to) {
+  Network<Config> net(seed);
+  const Tensor x = net.Input(groups * blocks * Config::kChannels, 4, 5, from);
+  net.Store(net.Grouped(x, groups * rows, Square(3, 1 + static_cast<int>(seed % 2), 1), to, groups));
+  net.Store(x);
+  Machine<Config> machine(net);
+  machine.RunAll();
+  machine.Check();
+}
+
 template <typename Config>
 void All() {
   const Format u4 = {1, false}, s4 = {1, true}, u8 = {2, false}, s8 = {2, true};
@@ -28,6 +40,10 @@ void All() {
   Case<Config>(4, 4, 5, 1, 2, 3, 0, s8, u8);
   Case<Config>(5, 2, 1, 3, 1, 1, 0, u4, u4);
   Case<Config>(6, 1, 12, 2, 5, 1, 2, u4, u8);
+  Groups<Config>(7, 2, 1, rows, u4, s8);
+  Groups<Config>(8, 3, 1, rows + 1, s4, u4);
+  Groups<Config>(9, 2, 1, 3, s4, u8);
+  Groups<Config>(10, 1, 2, 2, u4, s4);
 }
 
 int main() {

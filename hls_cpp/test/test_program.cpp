@@ -22,6 +22,7 @@ static void TestMatmul() {
   words[29] = 47;
   words[30] = static_cast<U::Word32>(-7);
   words[31] = 0x7fffffff;
+  words[35] = 136;
   const rmsmp::MatmulOp<U> op = rmsmp::DecodeMatmul<U>(words);
   CHECK(op.input_signed && !op.logits && op.argmax);
   CHECK_EQUAL(op.source.base, 102);
@@ -56,12 +57,14 @@ static void TestMatmul() {
   CHECK_EQUAL(op.high, 0x7fffffff);
   CHECK_EQUAL(op.steps, 132);
   CHECK_EQUAL(op.repeat, 133);
+  CHECK_EQUAL(op.channel_group_tiles, 134);
+  CHECK_EQUAL(op.channel_group_stride, 136);
 }
 
 static void TestVector() {
   U::Word32 words[rmsmp::kOperationWords];
   Fill(words);
-  words[1] = 10;
+  words[1] = 106;
   words[27] = static_cast<U::Word32>(-131072);
   words[28] = 131071;
   words[29] = 20;
@@ -69,6 +72,7 @@ static void TestVector() {
   words[33] = static_cast<U::Word32>(-2);
   const rmsmp::VectorOp<U> op = rmsmp::DecodeVector<U>(words);
   CHECK(!op.a_signed && op.b_signed && !op.maximum && op.binary);
+  CHECK(!op.table && op.multiply && op.broadcast);
   CHECK_EQUAL(op.blocks, 105);
   CHECK_EQUAL(op.b.base, 123);
   CHECK_EQUAL(op.b.planes, 124);
@@ -78,7 +82,10 @@ static void TestVector() {
   CHECK_EQUAL(op.multiplier_b, 131071);
   CHECK_EQUAL(op.shift, 20);
   CHECK_EQUAL(op.bias, -8589934592ll + 0x80000001ll);
+  CHECK_EQUAL(op.b.height, 103);
   CHECK_EQUAL(op.tap_planes, 134);
+  CHECK_EQUAL(op.repeat_y, 135);
+  CHECK_EQUAL(op.repeat_x, 136);
 }
 
 static void TestTransfer() {
@@ -92,19 +99,92 @@ static void TestTransfer() {
   CHECK_EQUAL(op.tensor.planes, 106);
 }
 
-/// A number that its field cannot hold is refused, not cut.
-struct TooLarge {
+static void TestFold() {
+  U::Word32 words[rmsmp::kOperationWords];
+  Fill(words);
+  words[5] = 1;
+  words[10] = 2;
+  words[12] = 3;
+  words[14] = 4;
+  words[17] = 5;
+  words[19] = 30;
+  words[35] = 4;
+  const rmsmp::FoldOp<U> op = rmsmp::DecodeFold<U>(words);
+  CHECK_EQUAL(op.tensor.width, 104);
+  CHECK_EQUAL(op.tensor.planes, 106);
+  CHECK_EQUAL(op.kernel, 2);
+  CHECK_EQUAL(op.stride, 3);
+  CHECK_EQUAL(op.padding_left, 4);
+  CHECK_EQUAL(op.padding_right, 5);
+  CHECK_EQUAL(op.width, 30);
+  CHECK_EQUAL(op.channels, 4);
+}
+
+static void TestSpill() {
+  U::Word32 words[rmsmp::kOperationWords];
+  Fill(words);
+  const rmsmp::SpillOp<U> op = rmsmp::DecodeSpill<U>(words);
+  CHECK_EQUAL(op.base, 102);
+  CHECK_EQUAL(op.run, 103);
+  CHECK_EQUAL(op.runs, 104);
+  CHECK_EQUAL(op.stride, 105);
+  CHECK_EQUAL(op.first, 106);
+}
+
+/// A legal MATMUL but for one word. A number that its field cannot hold is refused, not cut.
+struct Matmul {
   int word;
   uint32_t number;
   void operator()() const {
     U::Word32 words[rmsmp::kOperationWords];
     Fill(words);
-    words[6] = 1;
+    words[6] = 2;
     words[23] = 1;
     words[26] = 1;
     words[29] = 1;
+    words[35] = 4;
     words[word] = number;
     rmsmp::DecodeMatmul<U>(words);
+  }
+};
+
+/// Flags of a vector operation with a 1 x 1 window.
+struct Vector {
+  uint32_t flags, kernel, repeat;
+  void operator()() const {
+    U::Word32 words[rmsmp::kOperationWords];
+    Fill(words);
+    words[1] = flags;
+    words[9] = 1;
+    words[10] = kernel;
+    words[29] = 1;
+    words[35] = repeat;
+    rmsmp::DecodeVector<U>(words);
+  }
+};
+
+/// A legal folded load but for one word: kernel 2 x 4 channels = the 8 channel positions.
+struct Fold {
+  int word;
+  uint32_t number;
+  void operator()() const {
+    U::Word32 words[rmsmp::kOperationWords];
+    Fill(words);
+    const uint32_t fields[][2] = {{5, 1}, {10, 2}, {12, 1}, {14, 0}, {17, 0}, {19, 103}, {35, 4}};
+    for (const uint32_t(&field)[2] : fields) words[field[0]] = static_cast<U::Word32>(field[1]);
+    words[word] = number;
+    rmsmp::DecodeFold<U>(words);
+  }
+};
+
+struct Spill {
+  int word;
+  uint32_t number;
+  void operator()() const {
+    U::Word32 words[rmsmp::kOperationWords];
+    Fill(words);
+    words[word] = number;
+    rmsmp::DecodeSpill<U>(words);
   }
 };
 
@@ -112,13 +192,38 @@ int main() {
   TestMatmul();
   TestVector();
   TestTransfer();
-  const TooLarge none = {6, 1}, width = {4, 8192}, base = {2, 1u << 20}, tile = {26, 17},
-                 group = {23, 3}, shift = {29, 64};
+  TestFold();
+  TestSpill();
+  const Matmul none = {6, 1}, width = {4, 8192}, base = {2, 1u << 20}, tile = {26, 17},
+               group = {23, 3}, shift = {29, 64}, no_tile = {34, 0}, half_block = {35, 3};
   CHECK(!Dies(none));
   CHECK(Dies(width));
   CHECK(Dies(base));
   CHECK(Dies(tile));
   CHECK(Dies(group));
   CHECK(Dies(shift));
+  CHECK(Dies(no_tile));
+  CHECK(Dies(half_block));
+  const Vector table = {16, 1, 1}, product = {40, 1, 1}, table_of_window = {16, 2, 1},
+               lone_product = {32, 1, 1}, lone_broadcast = {64, 1, 1}, both = {20, 1, 1},
+               never = {4, 1, 0};
+  CHECK(!Dies(table) && !Dies(product));
+  CHECK(Dies(table_of_window));
+  CHECK(Dies(lone_product));
+  CHECK(Dies(lone_broadcast));
+  CHECK(Dies(both));
+  CHECK(Dies(never));
+  const Fold whole = {6, 1}, two_words = {5, 2}, wide = {10, 3}, five = {35, 5}, past = {19, 104};
+  const Fold sparse = {12, 0};
+  CHECK(!Dies(whole));
+  CHECK(Dies(two_words));
+  CHECK(Dies(wide));
+  CHECK(Dies(five));
+  CHECK(Dies(past));
+  CHECK(Dies(sparse));
+  const Spill runs = {6, 1}, overlap = {5, 102}, empty = {3, 0};
+  CHECK(!Dies(runs));
+  CHECK(Dies(overlap));
+  CHECK(Dies(empty));
   return check::Finish();
 }

@@ -5,25 +5,29 @@
 #include "transfer.hpp"
 
 typedef rmsmp::Units<RmsmpConfig, rmsmp::Types> U;
+static const unsigned kMagic = 0x4d534d52;
 
-/// Three operations, the second and third MATMUL; segments as in docs/packed-design.md.
-static std::vector<U::Word32> Program(unsigned magic) {
+/// Two MATMUL, a VECTOR with a table between them, one LOAD; segments as docs/packed-design.md
+/// says.
+static std::vector<U::Word32> Program(unsigned magic, unsigned table) {
   std::vector<U::Word32> words;
-  const unsigned header[] = {magic, 1, 3, 2, 2, 5, 7, 0};
+  const unsigned header[] = {magic, 2, 4, 2, 3, 5, 7, 9};
   for (unsigned word : header) words.push_back(U::Word32(word));
-  const unsigned opcodes[] = {1, 2, 2};
-  for (unsigned op = 0; op < 3; ++op) {
+  const unsigned opcodes[] = {1, 2, 3, 2};
+  for (unsigned op = 0; op < 4; ++op) {
     words.push_back(U::Word32(opcodes[op]));
-    for (unsigned i = 1; i < 40; ++i) words.push_back(U::Word32(1000 * op + i));
+    words.push_back(U::Word32(op == table ? 16 : 15));
+    for (unsigned i = 2; i < 40; ++i) words.push_back(U::Word32(1000 * op + i));
   }
-  const unsigned segments[] = {0, 4, 3, 4, 2, 1, 0, 1, 2, 1, 3, 1};
+  const unsigned segments[] = {0, 4, 3, 4, 2, 1, 0, 1, 2, 3, 1, 1, 1, 2, 1};
   for (unsigned word : segments) words.push_back(U::Word32(word));
   return words;
 }
 
-struct Foreign {
+struct Refused {
+  unsigned magic, table;
   void operator()() const {
-    const std::vector<U::Word32> program = Program(12345);
+    const std::vector<U::Word32> program = Program(magic, table);
     U::Stream32 a("a"), b("b"), c("c"), d("d"), e("e");
     rmsmp::LoadProgram<U>(program.data(), a, b, c, d, e, 1);
   }
@@ -39,7 +43,7 @@ static U::WeightWord Numbered(unsigned number) {
 
 int main() {
   const unsigned images = 2;
-  const std::vector<U::Word32> program = Program(0x4d534d52);
+  const std::vector<U::Word32> program = Program(kMagic, 2);
   U::Stream32 ops("ops"), weight_segments("weight_segments"), param_segments("param_segments");
   U::Stream32 input_words("input_words"), output_words("output_words");
   rmsmp::LoadProgram<U>(program.data(), ops, weight_segments, param_segments, input_words,
@@ -66,7 +70,7 @@ int main() {
   }
   U::ParamStream params("params");
   rmsmp::LoadParams<U>(rows.data(), param_segments, params, images);
-  const int param_order[] = {0, 0, 1, 2, 3};
+  const int param_order[] = {0, 0, 3, 1, 2};
   for (unsigned image = 0; image < images; ++image) {
     for (int number : param_order) {
       CHECK_EQUAL(rmsmp::Types::GetBits<8>(params.read(), 120), 16 * number + 15);
@@ -83,11 +87,15 @@ int main() {
   for (unsigned i = 0; i < 14; ++i) CHECK_EQUAL(output[i], 100 + i);
 
   for (unsigned image = 0; image < images; ++image) {
-    CHECK_EQUAL(ops.read(), 3);
-    for (unsigned i = 0; i < 120; ++i) CHECK_EQUAL(ops.read(), program[8 + i]);
+    CHECK_EQUAL(ops.read(), 4);
+    for (unsigned i = 0; i < 160; ++i) CHECK_EQUAL(ops.read(), program[8 + i]);
   }
   CHECK(ops.empty() && weight_segments.empty() && param_segments.empty());
   CHECK(weights.empty() && params.empty() && inputs.empty() && outputs.empty());
-  CHECK(Dies(Foreign()));
+  CHECK_EQUAL(rmsmp::sim::SpillWords(), 9);
+  const Refused none = {kMagic, 2}, foreign = {12345, 2}, no_table = {kMagic, 4};
+  CHECK(!Dies(none));
+  CHECK(Dies(foreign));
+  CHECK(Dies(no_table));
   return check::Finish();
 }

@@ -1,6 +1,7 @@
 /// walks.hpp: the counters equal the nested loops they replace; block lengths the formula.
 #include "check.hpp"
 #include "arrays.hpp"
+#include "dies.hpp"
 #include "walks.hpp"
 
 typedef rmsmp::Units<RmsmpConfig, rmsmp::Types> U;
@@ -8,7 +9,10 @@ typedef rmsmp::Units<RmsmpConfig, rmsmp::Types> U;
 static rmsmp::MatmulOp<U> Op() {
   rmsmp::MatmulOp<U> op = rmsmp::MatmulOp<U>();
   op.source.planes = 2;
+  op.source.pixel_stride = 24;
   op.source_words = 6;
+  op.channel_group_tiles = 3;
+  op.channel_group_stride = 8;
   op.walk.kernel_y = 3;
   op.walk.kernel_x = 2;
   op.walk.stride_y = 2;
@@ -26,6 +30,14 @@ static rmsmp::MatmulOp<U> Op() {
   return op;
 }
 
+/// A group of channels whose blocks do not lie inside the tensor.
+struct PastTheTensor {
+  void operator()() const {
+    rmsmp::StepWalk<U> step;
+    step.Reset(Op(), 20);
+  }
+};
+
 int main() {
   const rmsmp::MatmulOp<U> op = Op();
   rmsmp::GroupWalk<U> group;
@@ -40,21 +52,34 @@ int main() {
     }
   }
 
+  // Row tiles 0 .. 7 of two pixel tiles: three per group of channels.
+  rmsmp::ChannelGroupWalk<U> channels;
+  channels.Reset();
+  for (int pixel_tile = 0; pixel_tile < 2; ++pixel_tile) {
+    for (int row_tile = 0; row_tile < 8; ++row_tile) {
+      CHECK_EQUAL(channels.offset, row_tile / 3 * 8);
+      channels.Next(op, row_tile == 7);
+    }
+  }
+
   rmsmp::StepWalk<U> step;
-  step.Reset(op);
-  for (int ky = 0; ky < 3; ++ky) {
-    for (int kx = 0; kx < 2; ++kx) {
-      for (int block = 0; block < 3; ++block) {
-        for (int plane = 0; plane < 2; ++plane) {
-          CHECK_EQUAL(step.y, 5 * ky - 1);
-          CHECK_EQUAL(step.x, 2 * kx - 4);
-          CHECK_EQUAL(step.offset, 2 * block + plane);
-          CHECK_EQUAL(step.high_plane, plane == 1);
-          step.Next(op);
+  for (int group = 0; group < 3; ++group) {
+    step.Reset(op, static_cast<U::Address>(8 * group));
+    for (int ky = 0; ky < 3; ++ky) {
+      for (int kx = 0; kx < 2; ++kx) {
+        for (int block = 0; block < 3; ++block) {
+          for (int plane = 0; plane < 2; ++plane) {
+            CHECK_EQUAL(step.y, 5 * ky - 1);
+            CHECK_EQUAL(step.x, 2 * kx - 4);
+            CHECK_EQUAL(step.offset, 8 * group + 2 * block + plane);
+            CHECK_EQUAL(step.high_plane, plane == 1);
+            step.Next(op);
+          }
         }
       }
     }
   }
+  CHECK(Dies(PastTheTensor()));
 
   group.Reset();
   rmsmp::DrainWalk<U> drain;

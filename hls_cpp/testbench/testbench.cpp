@@ -27,6 +27,7 @@ namespace {
 using testbench::BadFile;
 
 const std::uint32_t kUnwritten = 0xdeadbeef;
+const std::uint8_t kUnsaved = 0xa5;
 
 /// Everything read from the data folder.
 struct Vectors {
@@ -70,20 +71,34 @@ Vectors ReadVectors(const testbench::Arguments& arguments) {
   return vectors;
 }
 
-/// A program file, checked against the table, as words of the port.
-std::vector<RmsmpUnits::Word32> ReadProgram(const std::string& path, std::size_t input_words,
-                                            std::size_t output_words, std::size_t* operations) {
+/// A program as words of its port, and what its header says.
+struct ProgramFile {
+  std::vector<RmsmpUnits::Word32> words;
+  std::size_t operations;
+  std::size_t spill_words;
+};
+
+/// A program file, checked against the table.
+ProgramFile ReadProgram(const std::string& path, std::size_t input_words,
+                        std::size_t output_words) {
   const std::vector<std::uint32_t> words = testbench::ReadWords(path);
-  if (words.size() < 8 || words[0] != 0x4d534d52u || words[1] != 1) {
-    throw BadFile(path, "is not a program of version 1");
+  if (words.size() < 8 || words[0] != 0x4d534d52u || words[1] != 2) {
+    throw BadFile(path, "is not a program of version 2");
   }
   if (words[5] != input_words || words[6] != output_words) {
     throw BadFile(path, "does not fit tensors.txt");
   }
-  *operations = words[2];
-  std::vector<RmsmpUnits::Word32> program(words.begin(), words.end());
-  program.resize(std::max<std::size_t>(program.size(), kRmsmpProgramDepth), 0);
+  ProgramFile program = {std::vector<RmsmpUnits::Word32>(words.begin(), words.end()), words[2],
+                         words[7]};
+  program.words.resize(std::max<std::size_t>(program.words.size(), kRmsmpProgramDepth), 0);
   return program;
+}
+
+/// Memory of the spill port: a pattern, so that what is restored but was never saved shows.
+std::vector<RmsmpUnits::WeightWord> UnsavedWords(std::size_t words) {
+  const std::size_t count = std::max<std::size_t>(words, kRmsmpSpillDepth);
+  return rmsmp::sim::WordsFromBytes<rmsmp::Types, RmsmpUnits::kWordBits>(
+      std::vector<std::uint8_t>(count * (RmsmpUnits::kWordBits / 8), kUnsaved));
 }
 
 /// Loop iterations of every operation for one image; every image must take the same.
@@ -134,11 +149,9 @@ bool RunProgram(const char* name, const std::string& path, const testbench::Prog
                 std::size_t last, std::size_t batch, Vectors& vectors, double* seconds,
                 const std::string& output_path) {
   const std::size_t input_words = vectors.table.input_words;
-  std::size_t operations = 0;
-  std::vector<RmsmpUnits::Word32> program =
-      ReadProgram(path, input_words, layout.output_words, &operations);
+  ProgramFile program = ReadProgram(path, input_words, layout.output_words);
   testbench::Comparison comparison(name, layout, vectors.table.trace.output_words, 8);
-  IterationCounts iterations(operations);
+  IterationCounts iterations(program.operations);
   std::vector<std::uint32_t> all;
   *seconds = 0;
   for (std::size_t first = vectors.first; first < last; first += batch) {
@@ -148,10 +161,11 @@ bool RunProgram(const char* name, const std::string& path, const testbench::Prog
     input.resize(std::max<std::size_t>(input.size(), kRmsmpInputDepth), 0);
     std::vector<RmsmpUnits::Word32> output(
         std::max<std::size_t>(images * layout.output_words, kRmsmpOutputDepth), kUnwritten);
+    std::vector<RmsmpUnits::WeightWord> spill = UnsavedWords(program.spill_words);
     rmsmp::sim::ResetCounters();
     const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-    RMSMP_TOP(program.data(), vectors.weights.data(), vectors.params.data(), input.data(),
-              output.data(), static_cast<unsigned int>(images));
+    RMSMP_TOP(program.words.data(), vectors.weights.data(), vectors.params.data(), input.data(),
+              output.data(), spill.data(), static_cast<unsigned int>(images));
     *seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     iterations.Add(images);

@@ -23,6 +23,7 @@ def build_command(model: Path, config: Path | None, **given: Any) -> None:
     """Build MODEL (model.pt) for a board: import, quantize, lower, schedule, generate, C-simulate,
     report.
 
+    MODEL is a quantized checkpoint, or a float network (torch.export.save) together with --calib.
     Stages whose input has not changed are not run again.
     """
     options, settings = read_options(model, config, given)

@@ -55,6 +55,19 @@ _OPTIONS = (
     click.option("--from", "start", metavar="STAGE", help="Run again from this stage on."),
     _switch("--force", "Run every stage again."),
     _switch("--dump-ir", "Write the graphs as text into the folder ir/."),
+    click.option(
+        "--calib", type=PATH, help="Quantize a float MODEL with these images, as `quantize` does."
+    ),
+    click.option("--calib-images", type=int, metavar="N", help="Calibrate with N images only."),
+    _text("--mean", "M[,M,M]", "Of image files, scaled to 0..1: subtracted."),
+    _text("--std", "S[,S,S]", "Of image files: divided by, after --mean."),
+    click.option("--activation-bits", type=int, help="Codes between layers.  [default: 4]"),
+    click.option("--residual-bits", type=int, help="Codes that adds read.  [default: 8]"),
+    click.option("--input-bits", type=int, help="Codes of the input.  [default: 8]"),
+    _text("--method", "mse|percentile", "How activation scales are chosen.  [default: mse]"),
+    click.option("--percentile", type=float, help="With --method percentile.  [default: 99.9]"),
+    _switch("--no-bias-correction", "Leave the biases as they are."),
+    _text("--equalize", "auto|on|off", "Equalize channels across layers.  [default: auto]"),
 )
 
 
@@ -73,7 +86,13 @@ def read_options(
     Raises:
         ConfigError: everything that is wrong with the command line and the file.
     """
-    from rmsmp_hls.config import load_config, parse_array_override, parse_ratio, resolve
+    from rmsmp_hls.config import (
+        load_config,
+        parse_array_override,
+        parse_ratio,
+        parse_reals,
+        resolve,
+    )
 
     findings: list[ConfigError] = []
     values = dict(given)
@@ -86,6 +105,12 @@ def read_options(
         values["ratio"] = parse_ratio(given["ratio"]) if given["ratio"] is not None else None
     except ConfigError as error:
         findings.append(error)
+    for key in ("mean", "std"):
+        try:
+            values[key] = parse_reals(given[key], f"--{key}") if given[key] is not None else None
+        except ConfigError as error:
+            findings.append(error)
+    values["bias_correction"] = False if values.pop("no_bias_correction") else None
     values["array"] = {}
     for text in given["array"]:
         try:

@@ -70,6 +70,7 @@ def check_json(outcome: CheckOutcome, model: Path) -> dict[str, Any]:
         "ok": error is None,
         "exit_code": 0 if error is None else error.exit_code,
         "formats_assumed": outcome.assumed,
+        "notes": list(outcome.notes),
         "operations": [
             {
                 "name": op.name, "module": op.module, "operation": op.operation,
@@ -126,6 +127,8 @@ def _show(outcome: CheckOutcome, console: Console) -> None:
         total = ("all operations", "", "", "", "", words.count(macs) if macs else words.DASH, "")
         console.print(rich_table(Table(columns, rows, total), console.width))
         console.print()
+    for note in outcome.notes:
+        console.print(f"Note: {note}", soft_wrap=True)
     if outcome.assumed and rows:
         console.print(
             "The model carries no formats: row mix and widths are the defaults, scales are "

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
 import time
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,7 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rmsmp_hls.commands.quantize import Fidelity, QuantizeOutcome
+    from rmsmp_hls.commands.quantize import QuantizeOptions, QuantizeOutcome
     from rmsmp_hls.images import Normalization
 
 _PATH = click.Path(path_type=Path)
@@ -79,6 +77,13 @@ _PATH = click.Path(path_type=Path)
     help="With --method percentile: share of |values| that is not clipped.",
 )
 @click.option("--no-bias-correction", is_flag=True, help="Leave the biases as they are.")
+@click.option(
+    "--equalize",
+    type=click.Choice(["auto", "on", "off"]),
+    default="auto",
+    show_default=True,
+    help="Equalize channels across layers; auto: where it helps.",
+)
 def quantize_command(
     model: Path, mean: str | None, std: str | None, no_bias_correction: bool, **given: Any
 ) -> None:
@@ -106,62 +111,30 @@ def quantize_command(
         outcome = quantize_model(options, progress.step)
         seconds = time.monotonic() - start
         progress.stage("quantize", "done", seconds, f"{outcome.result.images} images")
-    _show(outcome, options.out, console)
+    _show(outcome, options, console)
 
 
 def _normalization(mean: str | None, std: str | None) -> Normalization | None:
     if mean is None and std is None:
         return None
-    from rmsmp_hls.config.values import parse_real
+    from rmsmp_hls.config import parse_reals
     from rmsmp_hls.images import Normalization
 
-    def numbers(text: str, option: str) -> tuple[float, ...]:
-        return tuple(parse_real(part, option) for part in text.split(","))
-
-    return Normalization(numbers(mean or "0", "--mean"), numbers(std or "1", "--std"))
+    return Normalization(parse_reals(mean or "0", "--mean"), parse_reals(std or "1", "--std"))
 
 
-def _show(outcome: QuantizeOutcome, out: Path, console: Console) -> None:
+def _show(outcome: QuantizeOutcome, options: QuantizeOptions, console: Console) -> None:
     from rmsmp_hls.report import words
-    from rmsmp_hls.report.tables import Column, Table
+    from rmsmp_hls.report.quantization import fidelity_table, quantization_sentences
     from rmsmp_hls.report.terminal import rich_table
+    from rmsmp_hls.stages.calibrated import quantization_cost
 
-    result, params = outcome.result, outcome.checkpoint.params
-    columns = (
-        Column("Layer", name=True),
-        Column("Operation"),
-        Column("Codes"),
-        Column("Rows", number=True, detail=True),
-        Column("SQNR", number=True),
-        Column("Cosine", number=True),
-    )
-
-    def row(item: Fidelity) -> tuple[str, ...]:
-        form, weights = params.activations.get(item.tensor), params.rows.get(item.head)
-        own = weights if item.operation != "narrow copy" else None
-        return (
-            item.module,
-            item.operation,
-            "sums" if form is None else f"{form.bits} bits{', signed' if form.signed else ''}",
-            words.DASH if own is None else _mix(own.formats),
-            _decibel(item.sqnr_db),
-            f"{item.cosine:.4f}",
-        )
-
-    rows = tuple(row(item) for item in result.layers)
-    if result.output.tensor not in params.activations:
-        rows = (*rows, row(result.output))
-    last = result.output
-    total = ("network's result", "", "", "", _decibel(last.sqnr_db), f"{last.cosine:.4f}")
+    cost = quantization_cost(outcome.result, options.calib.name)
     console.print()
-    console.print(rich_table(Table(columns, rows, total), console.width))
-    console.print(
-        f"\nmeasured on {words.count(result.images)} calibration images, against the float network",
-        soft_wrap=True,
-    )
-    if result.top1_agreement is not None:
-        share = words.percent(100 * result.top1_agreement, 2)
-        console.print(f"Same answer as the float network: {share} (calibration images)")
+    console.print(rich_table(fidelity_table(cost), console.width))
+    console.print()
+    for text in quantization_sentences(cost):
+        console.print(text, soft_wrap=True)
     if outcome.float_correct is not None:
         console.print(
             f"Right on the {words.count(outcome.validated)} validation images in the model: float "
@@ -169,14 +142,6 @@ def _show(outcome: QuantizeOutcome, out: Path, console: Console) -> None:
             f"{words.count(outcome.quantized_correct)}",
             soft_wrap=True,
         )
-    console.print(f"Checkpoint: {words.printable(str(out))}", soft_wrap=True)
-
-
-def _mix(formats: tuple[str, ...]) -> str:
-    return ", ".join(f"{count} {name}" for name, count in sorted(Counter(formats).items()))
-
-
-def _decibel(value: float) -> str:
-    if math.isinf(value):
-        return "exact" if value > 0 else "no signal"
-    return f"{value:.1f} dB"
+    for text in outcome.warnings:
+        console.print(f"warning: {words.printable(text)}", soft_wrap=True, style="yellow")
+    console.print(f"Checkpoint: {words.printable(str(options.out))}", soft_wrap=True)

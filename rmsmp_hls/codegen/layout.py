@@ -31,6 +31,7 @@ class OutputTensor:
         signed: whether the codes of a stored tensor are signed.
         logits: of logits the channel in each word, -1 for none; empty for stored codes.
         argmax: logits only: the last word is the top-1 index.
+        slots: of stored codes the byte of every channel in a pixel; empty: channel c in byte c.
     """
 
     name: str
@@ -42,6 +43,17 @@ class OutputTensor:
     signed: bool
     logits: tuple[int, ...] = ()
     argmax: bool = False
+    slots: tuple[int, ...] = ()
+
+    @property
+    def byte_slots(self) -> tuple[int, ...]:
+        """Byte of every channel in a pixel of stored codes."""
+        return self.slots or tuple(range(self.channels))
+
+    @property
+    def chunks(self) -> int:
+        """Words of four codes that hold a pixel of stored codes."""
+        return max(self.byte_slots) // 4 + 1
 
     @property
     def element_bits(self) -> int:
@@ -52,14 +64,15 @@ class OutputTensor:
     def masks(self) -> tuple[int, ...]:
         """Bits of word w that mean something: masks[w % len(masks)].
 
-        The last chunk of four channels is padded, and lanes without a row send nothing of use.
+        Bytes and lanes without a channel hold nothing of use.
         """
         if self.logits:
             lanes = tuple(_FULL_WORD if channel >= 0 else 0 for channel in self.logits)
             return (*lanes, _FULL_WORD) if self.argmax else lanes
-        chunks = -(-self.channels // 4)
-        last = (1 << (8 * (self.channels - 4 * (chunks - 1)))) - 1
-        return (_FULL_WORD,) * (chunks - 1) + (last,)
+        masks = [0] * self.chunks
+        for slot in self.byte_slots:
+            masks[slot // 4] |= 0xFF << (8 * (slot % 4))
+        return tuple(masks)
 
     @property
     def elements(self) -> int:
@@ -73,10 +86,9 @@ class OutputTensor:
         if self.logits:
             index = -1 if word >= len(self.logits) else self.logits[word]
             return Position(index, 0, 0)
-        chunks = -(-self.channels // 4)
-        pixel, chunk = divmod(word, chunks)
+        pixel, chunk = divmod(word, self.chunks)
         y, x = divmod(pixel, self.width)
-        return Position(4 * chunk + byte, y, x)
+        return Position(self.byte_slots.index(4 * chunk + byte), y, x)
 
     def value(self, word: int, byte: int) -> int:
         """Return the integer that the element at `byte` of the word's content stands for."""
@@ -154,6 +166,7 @@ def _tensor(entry: OutputEntry) -> OutputTensor:
         signed=entry.signed,
         logits=entry.logits,
         argmax=entry.argmax,
+        slots=entry.slots,
     )
     expected = len(tensor.masks) * (1 if logits else tensor.height * tensor.width)
     if tensor.words != expected or tensor.offset < 0:

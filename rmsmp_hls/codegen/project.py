@@ -98,5 +98,6 @@ def _top(design: PackedDesign, settings: ProjectSettings) -> TopView:
         "params": len(design.blob(PARAMS)) // 16,
         "input": design.input.words,
         "output": max(program.output_words for program in design.programs),
+        "spill": design.spill_words,
     }
     return top_view(settings.top, {port: max(1, depth) for port, depth in depths.items()})

@@ -32,7 +32,11 @@ _BURSTS = {
     "params": f"{_LATENCY} num_read_outstanding = 4 max_read_burst_length = 16",
     "input": f"{_LATENCY} num_read_outstanding = 8 max_read_burst_length = 64",
     "output": f"{_LATENCY} num_write_outstanding = 8 max_write_burst_length = 64",
+    "spill": f"{_LATENCY} num_read_outstanding = 8 max_read_burst_length = 64 "
+    "num_write_outstanding = 8 max_write_burst_length = 64",
 }
+_TYPES = {"weights": "WeightWord", "params": "ParamWord", "spill": "WeightWord"}
+_WRITTEN = ("output", "spill")
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,15 +189,15 @@ def top_view(name: str, depths: dict[str, int]) -> TopView:
 
     Args:
         name: of the function.
-        depths: elements of the ports program, weights, params, input and output, in this order.
+        depths: elements of the ports program, weights, params, input, output and spill, in this
+            order.
     """
-    types = {"weights": "RmsmpUnits::WeightWord", "params": "RmsmpUnits::ParamWord"}
     ports = tuple(
         PortView(
             name=port,
             declaration=(
-                ("" if port == "output" else "const ")
-                + f"{types.get(port, 'RmsmpUnits::Word32')}* {port}"
+                ("" if port in _WRITTEN else "const ")
+                + f"RmsmpUnits::{_TYPES.get(port, 'Word32')}* {port}"
             ),
             bundle=f"gmem_{port}",
             bursts=_BURSTS[port],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from rmsmp_hls.commands.units import MappedOperation, map_operations, not_mapped
 from rmsmp_hls.config import BuildOptions
@@ -28,6 +29,7 @@ from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule
 from rmsmp_hls.stages.target import target_board, target_clock_mhz, target_shares
 
+FloatArray = npt.NDArray[np.float64]
 DEFAULT_RATIO, DEFAULT_CODEBOOK = (65.0, 30.0, 5.0), "SP2-4"
 
 
@@ -44,6 +46,7 @@ class CheckOutcome:
         cost: of that array.
         latency_ms: of one image, modelled.
         error: what stands in the way, None if nothing does; its `findings` are all.
+        notes: what of the model is left to the host or was changed on purpose.
     """
 
     board: Board
@@ -54,6 +57,7 @@ class CheckOutcome:
     cost: Resources | None = None
     latency_ms: float | None = None
     error: RmsmpError | None = None
+    notes: tuple[str, ...] = ()
 
 
 def check_model(options: BuildOptions) -> CheckOutcome:
@@ -69,7 +73,11 @@ def check_model(options: BuildOptions) -> CheckOutcome:
         model = load_model(options.model)
     except RmsmpError as error:
         return CheckOutcome(board, clock, error=error)
-    assumed = model.checkpoint is None
+    outcome = replace(_mapped(model, options, board, clock), notes=model.notes)
+    return replace(outcome, assumed=model.checkpoint is None)
+
+
+def _mapped(model: LoadedModel, options: BuildOptions, board: Board, clock: float) -> CheckOutcome:
     try:
         plan, params, lowered = _lowered(model, options)
         operations = map_operations(model.graph, plan, lowered)
@@ -77,15 +85,16 @@ def check_model(options: BuildOptions) -> CheckOutcome:
         raise
     except RmsmpError as error:
         operations = not_mapped(model.graph, error.findings)
-        return CheckOutcome(board, clock, operations, assumed, error=error)
+        return CheckOutcome(board, clock, operations, error=error)
     try:
         shares = target_shares(options)
         array = choose_array(lowered, board, params.ratio, clock, shares, params.codebook)
         schedule = make_schedule(lowered, array)
     except RmsmpError as error:
-        return CheckOutcome(board, clock, operations, assumed, error=error)
+        return CheckOutcome(board, clock, operations, error=error)
     latency = predict(lowered, schedule, board, clock).latency_ms
-    return CheckOutcome(board, clock, operations, assumed, array, array_cost(array), latency)
+    cost = array_cost(array)
+    return CheckOutcome(board, clock, operations, array=array, cost=cost, latency_ms=latency)
 
 
 def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, QuantParams, IntGraph]:
@@ -114,15 +123,21 @@ def assumed_params(
         LoweringError: operations stand where they cannot be quantized (all are listed).
     """
     plan = place_quantizers(graph)
-    activations = {p.tensor: ActFormat(p.bits, p.signed, 1.0) for p in plan.points}
-    activations |= {n.name: ActFormat(n.bits, n.signed, 1.0) for n in plan.narrows}
+    activations = {q.name: ActFormat(q.bits, q.signed, 1.0) for q in plan.quantizers}
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         assert isinstance(op, (Conv2d, Linear))
         weight = np.asarray(graph.constants[op.weight].array)
-        flat = weight.reshape(len(weight), -1).astype(np.float64)
-        largest, variance = np.abs(flat).max(axis=1), flat.var(axis=1)
+        largest, variance = _spread(weight)
         formats = assign_formats(largest, variance, ratio, shift_add)
         reach = np.array([codebook(name).max_magnitude for name in formats])
         rows[op.name] = RowParams(formats, ConstTensor(np.where(largest > 0, largest, 1.0) / reach))
     return QuantParams(activations, rows, ratio, shift_add)
+
+
+def _spread(weight: npt.NDArray[np.floating]) -> tuple[FloatArray, FloatArray]:
+    """Return (largest magnitude, variance) of every row [O, ...], in float64 row by row: a large
+    layer's copies would fill the memory."""
+    pairs = [(np.abs(row).max(), row.var(dtype=np.float64)) for row in weight]
+    largest, variance = np.array(pairs, dtype=np.float64).T
+    return largest, variance

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,11 @@ import numpy as np
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.frontend.checkpoint import Checkpoint, save_checkpoint
 from rmsmp_hls.frontend.load import LoadedModel, load_model
-from rmsmp_hls.images import Normalization, read_images
+from rmsmp_hls.images import Normalization, range_warnings, read_images
 from rmsmp_hls.train.evaluate import count_correct
-from rmsmp_hls.train.fidelity import Fidelity
 from rmsmp_hls.train.ptq import PtqResult, post_training_quantize
 
-__all__ = ["Fidelity", "QuantizeOptions", "QuantizeOutcome", "quantize_model"]
+__all__ = ["QuantizeOptions", "QuantizeOutcome", "quantize_model"]
 
 Progress = Callable[[str, int, int], None]
 
@@ -33,7 +32,7 @@ class QuantizeOptions:
         images: use so many images only, evenly spread.
         normalization: of image files.
         ratio, codebook, activation_bits, residual_bits, input_bits, method, percentile,
-            bias_correction: as in `train.ptq.post_training_quantize`.
+            bias_correction, equalize: as in `train.ptq.post_training_quantize`.
 
     Raises:
         ConfigError: `out` is the model itself.
@@ -52,6 +51,7 @@ class QuantizeOptions:
     method: str = "mse"
     percentile: float = 99.9
     bias_correction: bool = True
+    equalize: str = "auto"
 
     def __post_init__(self) -> None:
         """Refuse to overwrite the source."""
@@ -72,6 +72,7 @@ class QuantizeOutcome:
         checkpoint: as written.
         float_correct, quantized_correct, validated: right answers on the validation images
             that the source carried, and how many those are; None, None, 0 without them.
+        warnings: what looks wrong with the calibration images.
     """
 
     result: PtqResult
@@ -79,6 +80,7 @@ class QuantizeOutcome:
     float_correct: int | None
     quantized_correct: int | None
     validated: int
+    warnings: tuple[str, ...] = ()
 
 
 def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -> QuantizeOutcome:
@@ -94,6 +96,7 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
     images = read_images(
         options.calib,
         source.graph.input.shape,
+        name=source.graph.input.name,
         images=options.images,
         normalization=options.normalization,
     )
@@ -108,9 +111,10 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
         method=options.method,  # type: ignore[arg-type]
         percentile=options.percentile,
         bias_correction=options.bias_correction,
+        equalize=options.equalize,  # type: ignore[arg-type]
         progress=progress,
     )
-    outcome = _measured(source, result, progress)
+    outcome = replace(_measured(source, result, progress), warnings=range_warnings(images))
     save_checkpoint(options.out, outcome.checkpoint)
     return outcome
 

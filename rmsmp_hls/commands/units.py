@@ -7,16 +7,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rmsmp_hls.errors import RmsmpError
-from rmsmp_hls.ir.float_ops import FloatOp
+from rmsmp_hls.ir.float_ops import Activation, FloatOp, Pad
 from rmsmp_hls.ir.graph import FloatGraph, IntGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntInput,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntOp,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
 from rmsmp_hls.ir.types import Shape
 from rmsmp_hls.quant.placement import QuantPlan
-from rmsmp_hls.schedule.jobs import matmul_job
+from rmsmp_hls.schedule.jobs import op_macs
 from rmsmp_hls.schedule.place_rows import kind_counts
 
-MATRIX, VECTOR, HOST, FOLDED, NOTHING, NOT_MAPPED = (
-    "matrix array", "vector unit", "host", "folded", "no work", "not mapped",
+MATRIX, VECTOR, MOVED, HOST, FOLDED, NOTHING, NOT_MAPPED = (
+    "matrix array", "vector unit", "moved", "host", "folded", "no work", "not mapped",
 )  # fmt: skip
 
 
@@ -74,19 +86,24 @@ def map_operations(
             found.append(_entry(op, NOTHING, "codes pass as they lie"))
         else:
             found.append(_mapped(op, made, lowered))
-        narrow = next((n for n in plan.narrows if n.source == op.name), None)
-        if narrow is not None and narrow.name in integers:
-            found.append(
-                MappedOperation(
-                    narrow.name,
-                    op.module or op.name,
-                    "Requantize",
-                    op.shape,
-                    VECTOR,
-                    f"{narrow.bits}-bit copy for the matrix array",
-                )
+        found += [
+            MappedOperation(
+                narrow.name,
+                op.module or op.name,
+                "Requantize",
+                op.shape,
+                VECTOR,
+                f"{narrow.bits}-bit copy for {_readers(lowered, narrow.name)}",
             )
+            for narrow in plan.narrows
+            if narrow.source == op.name and narrow.name in integers
+        ]
     return tuple(found)
+
+
+def _readers(lowered: IntGraph, name: str) -> str:
+    arrays = all(isinstance(op, IntMatmul) for op in lowered.consumers(name))
+    return "the matrix array" if arrays else "a concatenation"
 
 
 def not_mapped(graph: FloatGraph, findings: Sequence[RmsmpError]) -> tuple[MappedOperation, ...]:
@@ -120,21 +137,34 @@ def _entry(op: FloatOp, unit: str, detail: str = "", **more: object) -> MappedOp
 
 def _mapped(op: FloatOp, made: IntOp, lowered: IntGraph) -> MappedOperation:
     if isinstance(made, IntMatmul):
-        job = matmul_job(lowered, made)
-        detail = f"{'x'.join(map(str, made.window.kernel))}, {job.in_planes * 4}-bit input"
+        read = lowered.op(made.inputs[0]).output
+        assert read is not None
+        detail = f"{'x'.join(map(str, made.window.kernel))}, {read.planes * 4}-bit input"
+        if made.groups > 1:
+            detail += f", {made.groups} groups"
         if made.output is None:
             detail += ", result as sums" + (" with argmax" if lowered.argmax else "")
-        return _entry(op, MATRIX, detail, rows=kind_counts(made.formats), macs=job.macs)
+        return _entry(op, MATRIX, detail, rows=kind_counts(made.formats), macs=op_macs(made))
     if isinstance(made, IntInput):
         assert made.output is not None
         return _entry(op, HOST, f"quantizes images to {made.output.bits} bits")
+    if isinstance(made, IntConcat):
+        return _entry(op, MOVED, f"{len(made.inputs)} tensors, written in place or copied")
+    if isinstance(made, IntSelect):
+        return _entry(op, MOVED, f"{len(made.indices)} channels, costs nothing")
     taps = math.prod(made.window.kernel) if isinstance(made, IntMaxPool | IntSumPool) else 2
-    return _entry(op, VECTOR, _vector_work(made, taps))
+    return _entry(op, VECTOR, _vector_work(op, made, taps))
 
 
-def _vector_work(made: IntOp, taps: int) -> str:
-    if isinstance(made, IntAdd):
-        return "sum of two tensors"
+def _vector_work(op: FloatOp, made: IntOp, taps: int) -> str:
+    if isinstance(made, IntTable):
+        return f"table of {op.function if isinstance(op, Activation) else 'a function'}"
+    if isinstance(made, (IntAdd, IntMultiply)):
+        return f"{'sum' if isinstance(made, IntAdd) else 'product'} of two tensors"
+    if isinstance(made, IntUpsample):
+        return f"every pixel {made.factors[0]} x {made.factors[1]} times"
+    if isinstance(op, Pad):
+        return "zeros around the image"
     if isinstance(made, IntMaxPool):
         return f"maximum of {taps}"
     if isinstance(made, IntSumPool):

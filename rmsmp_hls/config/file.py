@@ -16,12 +16,13 @@ from rmsmp_hls.config.values import (
     parse_flag,
     parse_ratio,
     parse_real,
+    parse_reals,
     parse_whole,
 )
 from rmsmp_hls.errors import ConfigError
 
 MAX_BYTES = 1 << 20
-_PATH_KEYS = ("out", "data")
+_PATH_KEYS = ("out", "data", "calib")
 
 
 def _text(text: str, where: str) -> str:
@@ -44,6 +45,17 @@ _SCALARS: dict[str, Callable[[str, str], Any]] = {
     "bram_share": parse_real,
     "dump_ir": parse_flag,
     "top": _text,
+    "calib": _text,
+    "calib_images": parse_whole,
+    "mean": parse_reals,
+    "std": parse_reals,
+    "activation_bits": parse_whole,
+    "residual_bits": parse_whole,
+    "input_bits": parse_whole,
+    "method": _text,
+    "percentile": parse_real,
+    "bias_correction": parse_flag,
+    "equalize": _text,
 }
 KEYS = (*_SCALARS, "array", "storages")
 
@@ -51,7 +63,7 @@ KEYS = (*_SCALARS, "array", "storages")
 def load_config(path: Path) -> dict[str, Any]:
     """Return the values of a configuration file, by name of the `BuildOptions` field.
 
-    Paths in it (`out`, `data`, a board file) are relative to the file's own folder.
+    Paths in it (`out`, `data`, `calib`, a board file) are relative to the file's own folder.
 
     Args:
         path: a YAML file with one mapping.

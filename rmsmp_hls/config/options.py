@@ -13,6 +13,7 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from rmsmp_hls.config.calibration import calibration_findings
 from rmsmp_hls.config.values import (
     ARRAY_KEYS,
     SHIFT_ADD_CODEBOOKS,
@@ -32,13 +33,13 @@ class BuildOptions:
     """Everything `flow.build` needs to know; one of `board` and `part` is set.
 
     Attributes:
-        model: the checkpoint.
+        model: the checkpoint, or a float network, which `calib` then quantizes.
         board: name of a shipped board, or path of a board file (YAML).
         part: part number, instead of a board.
         out: the build folder.
         ratio: shift-add : fixed-4 : fixed-8, any three weights with a positive sum; None keeps
-            the checkpoint's row formats.
-        codebook: name of the shift-add codebook; None keeps the checkpoint's.
+            the checkpoint's row formats, or takes the default of quantization.
+        codebook: name of the shift-add codebook; None likewise.
         clock_mhz: None takes the board's default.
         data: `.npz` with `inputs` [N, C, H, W] and optional `labels` [N].
         images: use the first so many images only.
@@ -49,6 +50,11 @@ class BuildOptions:
         dump_ir: write the text form of the graph after every pass.
         storages: storage types that the C simulation runs with.
         top: name of the HLS top function.
+        calib: images that a float network is quantized with; refused for a checkpoint.
+        calib_images: use so many of them, evenly spread.
+        mean, std: normalization of image files, see `images.Normalization`.
+        activation_bits, residual_bits, input_bits, method, percentile, bias_correction, equalize:
+            as in `train.ptq.post_training_quantize`; None takes its default.
 
     Raises:
         ConfigError: values that cannot be meant, all of them at once.
@@ -72,6 +78,17 @@ class BuildOptions:
     dump_ir: bool = False
     storages: tuple[str, ...] = STORAGES
     top: str = "rmsmp_top"
+    calib: Path | None = None
+    calib_images: int | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    activation_bits: int | None = None
+    residual_bits: int | None = None
+    input_bits: int | None = None
+    method: str | None = None
+    percentile: float | None = None
+    bias_correction: bool | None = None
+    equalize: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
@@ -127,6 +144,7 @@ def _findings(options: BuildOptions) -> Iterator[ConfigError]:
         elif value < (0 if key in _MAY_BE_ZERO else 1):
             kind = "negative" if key in _MAY_BE_ZERO else "below 1"
             yield ConfigError(f"must not be {kind}, not {value}", where=f"array {key}")
+    yield from calibration_findings(options)
 
 
 @dataclass(frozen=True, slots=True)

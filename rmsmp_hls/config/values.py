@@ -98,6 +98,11 @@ def parse_real(text: str, where: str) -> float:
     return number
 
 
+def parse_reals(text: str, where: str) -> tuple[float, ...]:
+    """Return the finite numbers of `0.485,0.456,0.406`, ConfigError if there is another thing."""
+    return tuple(parse_real(part, where) for part in text.split(","))
+
+
 def parse_flag(text: str, where: str) -> bool:
     """Return a yes or no, ConfigError if `text` is neither."""
     flags = {"yes": True, "true": True, "on": True, "no": False, "false": False, "off": False}

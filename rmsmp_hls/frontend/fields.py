@@ -144,10 +144,14 @@ class FieldReader:
     def _format(self, name: str, value: Any) -> ActFormat:
         if isinstance(value, dict):
             bits, signed, scale = value.get("bits"), value.get("signed"), value.get("scale")
-            good = type(bits) is int and 2 <= bits <= 8 and isinstance(signed, bool)
+            narrow = value.get("narrow", True)  # absent in files of earlier versions
+            good = type(bits) is int and 2 <= bits <= 8
+            good = good and isinstance(signed, bool) and isinstance(narrow, bool)
             if good and isinstance(scale, (int, float)) and math.isfinite(scale) and scale > 0:
-                assert isinstance(bits, int) and isinstance(signed, bool)
-                return ActFormat(bits, signed, float(scale))
+                assert (
+                    isinstance(bits, int) and isinstance(signed, bool) and isinstance(narrow, bool)
+                )
+                return ActFormat(bits, signed, float(scale), narrow)
         raise self._wrong(f"the format of tensor {name!r} is {value!r}"[:300])
 
     def _ratio(self, text: Mapping[str, Any]) -> tuple[tuple[float, float, float], str]:

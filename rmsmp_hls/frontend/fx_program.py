@@ -16,6 +16,7 @@ from rmsmp_hls.frontend.nodes import (
     Program,
     Ref,
     TensorInfo,
+    integers_of,
     with_defaults,
 )
 
@@ -31,13 +32,27 @@ def program_of(module: nn.Module, exported: torch.export.ExportedProgram, batch:
     results = next(node for node in nodes if node.op == "output").args[0]
     listed = results if isinstance(results, (tuple, list)) else (results,)
     returned = {node.name for node in listed if isinstance(node, fx.Node)}
+    renamed = _same_items(nodes)
     return Program(
         inputs=tuple(_input(n, signature, keys) for n in nodes if n.op == "placeholder"),
-        nodes=tuple(_node(n) for n in nodes if _is_call(n)),
-        outputs=tuple(str(name) if name in returned else "" for name in signature.user_outputs),
+        nodes=tuple(_node(n, renamed) for n in nodes if _is_call(n)),
+        outputs=tuple(
+            renamed.get(str(name), str(name)) if name in returned else ""
+            for name in signature.user_outputs
+        ),
         modules=frozenset(path for path, _ in module.named_modules(remove_duplicate=False)),
         batch=batch,
     )
+
+
+def constant_integers(
+    exported: torch.export.ExportedProgram, entry: GraphInput
+) -> tuple[int, ...] | None:
+    """Return the values of a constant vector of integers, None if it is something else."""
+    signature = exported.graph_signature
+    key = signature.inputs_to_lifted_tensor_constants.get(entry.tensor.name, entry.key)
+    tensor = exported.constants.get(key, exported.state_dict.get(key))
+    return integers_of(tensor)
 
 
 def _is_call(node: fx.Node) -> bool:
@@ -61,16 +76,33 @@ def _input(
     return GraphInput(_tensor(node), kind, key)
 
 
-def _node(node: fx.Node) -> Node:
-    items = tuple(_tensor(user) for user in node.users if user.target is operator.getitem)
+def _same_items(nodes: list[fx.Node]) -> dict[str, str]:
+    """Return the names of `getitem` nodes that read what another has read before -> its name."""
+    first: dict[tuple[Any, Any], str] = {}
+    items = [node for node in nodes if node.target is operator.getitem]
+    return {node.name: first.setdefault((node.args[0], node.args[1]), node.name) for node in items}
+
+
+def _node(node: fx.Node, renamed: Mapping[str, str]) -> Node:
     call, module = _module(node)
     return Node(
-        results=items or (_tensor(node),),
+        results=_results(node),
         op=str(node.target),
         call=call,
         module=module,
-        arguments=_arguments(node),
+        arguments=_arguments(node, renamed),
     )
+
+
+def _results(node: fx.Node) -> tuple[TensorInfo, ...]:
+    """Return the tensors that a node makes, of several each under the name of its `getitem`."""
+    values = node.meta.get("val")
+    if not isinstance(values, (tuple, list)):
+        return (_tensor(node),)
+    found = [TensorInfo(f"{node.name}[{i}]", *_of(value)) for i, value in enumerate(values)]
+    for item in reversed([user for user in node.users if user.target is operator.getitem]):
+        found[int(str(item.args[1]))] = _tensor(item)
+    return tuple(found)
 
 
 def _module(node: fx.Node) -> tuple[str, str]:
@@ -83,18 +115,22 @@ def _module(node: fx.Node) -> tuple[str, str]:
 
 
 def _tensor(node: fx.Node) -> TensorInfo:
-    value = node.meta.get("val")
+    return TensorInfo(node.name, *_of(node.meta.get("val")))
+
+
+def _of(value: Any) -> tuple[tuple[int, ...], str]:
+    """Return (shape, number type) of a tensor, ((), "") of anything else."""
     if not isinstance(value, Tensor):
-        return TensorInfo(node.name)
-    return TensorInfo(node.name, tuple(int(size) for size in value.shape), str(value.dtype))
+        return (), ""
+    return tuple(int(size) for size in value.shape), str(value.dtype)
 
 
-def _arguments(node: fx.Node) -> dict[str, Any]:
+def _arguments(node: fx.Node, renamed: Mapping[str, str]) -> dict[str, Any]:
     schema = getattr(node.target, "_schema", None)
     if schema is None:  # an operation on graphs; its tensors are enough to refuse it
         return {str(i): Ref(source.name) for i, source in enumerate(node.all_input_nodes)}
     args, kwargs = (
-        fx.node.map_arg(part, lambda n: Ref(n.name))  # type: ignore[arg-type,return-value]
+        fx.node.map_arg(part, lambda n: Ref(renamed.get(n.name, n.name)))  # type: ignore[arg-type,return-value]
         for part in (tuple(node.args), dict(node.kwargs))
     )
     return with_defaults(schema, kwargs, args)  # type: ignore[arg-type]

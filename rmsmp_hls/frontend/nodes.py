@@ -13,6 +13,8 @@ from typing import Any
 
 import torch
 
+INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 class InputKind(Enum):
     """What an input of the exported graph is."""
@@ -43,7 +45,7 @@ class TensorInfo:
 
 @dataclass(frozen=True, slots=True)
 class GraphInput:
-    """One input of the exported graph: its tensor, what it is, its key in the state_dict."""
+    """One input of the exported graph: its tensor, what it is, its name in the file."""
 
     tensor: TensorInfo
     kind: InputKind
@@ -134,3 +136,10 @@ def with_defaults(
             default = argument.default_value if argument.has_default_value() else None
             found[argument.name] = default
     return found
+
+
+def integers_of(tensor: object) -> tuple[int, ...] | None:
+    """Return the values of a vector of integers, None for anything else."""
+    if not isinstance(tensor, torch.Tensor) or tensor.dtype not in INTEGERS or tensor.dim() != 1:
+        return None
+    return tuple(int(value) for value in tensor.tolist())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -18,27 +19,52 @@ _FLOATS = (torch.float32, torch.float64)
 _BY_HAND = "load or train real weights before this step"
 
 
-def parameter_shapes(graph: FloatGraph) -> dict[str, tuple[FloatOp, tuple[int, ...]]]:
-    """Return key -> (an operation that reads it, shape that it must have)."""
-    shapes: dict[str, tuple[FloatOp, tuple[int, ...]]] = {}
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """One operation's use of a parameter.
+
+    Attributes:
+        key: of the state_dict.
+        op: reads it.
+        shapes: that it may have; of a 1-D convolution with and without height.
+    """
+
+    key: str
+    op: FloatOp
+    shapes: tuple[tuple[int, ...], ...]
+
+
+def parameter_readings(graph: FloatGraph) -> tuple[Reading, ...]:
+    """Return who reads which parameter, in order; tied weights have several readers."""
+    found: list[Reading] = []
     sizes = {op.name: op.shape for op in graph}
     for op in graph:
         source = sizes[op.inputs[0]] if op.inputs else ()
         if isinstance(op, Conv2d):
-            shapes[op.weight] = (op, (op.shape[0], source[0], *op.window.kernel))
+            taps = (op.shape[0], source[0] // op.groups)
+            height, width = op.window.kernel
+            flat = ((*taps, width),) if height == 1 and source[1] == 1 else ()
+            found.append(Reading(op.weight, op, ((*taps, height, width), *flat)))
         elif isinstance(op, Linear):
-            shapes[op.weight] = (op, (op.shape[0], source[0]))
-        if isinstance(op, (Conv2d, Linear)) and op.bias:
-            shapes[op.bias] = (op, (op.shape[0],))
-        if isinstance(op, BatchNorm):
-            for key in (op.weight, op.bias, op.running_mean, op.running_var):
-                if key:
-                    shapes[key] = (op, (op.shape[0],))
-    return shapes
+            found.append(Reading(op.weight, op, ((op.shape[0], source[0]),)))
+        vectors: tuple[str, ...] = ()
+        if isinstance(op, (Conv2d, Linear)):
+            vectors = (op.bias,)
+        elif isinstance(op, BatchNorm):
+            vectors = (op.weight, op.bias, op.running_mean, op.running_var)
+        found += [Reading(key, op, ((op.shape[0],),)) for key in vectors if key]
+    return tuple(found)
 
 
-def bind_constants(graph: FloatGraph, state: Mapping[str, Tensor]) -> dict[str, ConstTensor]:
+def bind_constants(
+    graph: FloatGraph, state: Mapping[str, Tensor], float32: bool = False
+) -> dict[str, ConstTensor]:
     """Return the arrays that `graph` reads, from a state_dict.
+
+    Args:
+        graph: without constants.
+        state: float32 or float64 tensors.
+        float32: convert all to float32.
 
     Raises:
         ModelImportError: a parameter is missing, of another shape or type, empty, NaN or
@@ -46,28 +72,32 @@ def bind_constants(graph: FloatGraph, state: Mapping[str, Tensor]) -> dict[str, 
     """
     constants: dict[str, ConstTensor] = {}
     findings: list[RmsmpError] = []
-    for key, (op, shape) in parameter_shapes(graph).items():
-        where = f"layer {op.module or op.name!r}"
-        problem = _problem(state.get(key), shape)
+    for reading in parameter_readings(graph):
+        key, tensor = reading.key, state.get(reading.key)
+        if float32 and isinstance(tensor, Tensor) and tensor.dtype == torch.float64:
+            tensor = tensor.float()
+        problem = _problem(tensor, reading.shapes)
         if problem:
+            where = f"layer {reading.op.module or reading.op.name!r}"
             findings.append(ModelImportError(f"{key!r} {problem[0]}", where=where, fix=problem[1]))
-            continue
-        constants[key] = ConstTensor(state[key].detach().cpu().numpy())
+        elif key not in constants:
+            assert tensor is not None
+            constants[key] = ConstTensor(tensor.detach().cpu().numpy())
     findings += _bad_variances(graph, constants)
     if findings:
         raise ModelImportError.gather(findings)
     return constants
 
 
-def _problem(tensor: object, shape: tuple[int, ...]) -> tuple[str, str] | None:
+def _problem(tensor: object, shapes: tuple[tuple[int, ...], ...]) -> tuple[str, str] | None:
     if tensor is None:
         return "is missing from the parameters", "save the model again"
     if not isinstance(tensor, Tensor):
         return f"is a {type(tensor).__name__}, not a tensor", "save the model again"
     if tensor.dtype not in _FLOATS or tensor.layout != torch.strided:
         return f"is of type {tensor.dtype}", "convert the model to float32: model.float()"
-    if tuple(tensor.shape) != shape:
-        return f"has shape {list(tensor.shape)}, not {list(shape)}", "save the model again"
+    if tuple(tensor.shape) not in shapes:
+        return f"has shape {list(tensor.shape)}, not {list(shapes[0])}", "save the model again"
     if tensor.numel() == 0:
         return "is empty", "remove the layer: it computes nothing"
     bad = int((~torch.isfinite(tensor)).sum())

@@ -6,29 +6,42 @@ and parameters that are pickled (by older versions) only by torch's safe loader.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rmsmp_hls.errors import ModelImportError, RmsmpError
 from rmsmp_hls.frontend.float_shapes import wrong_shapes
 from rmsmp_hls.frontend.nodes import Node, Program
-from rmsmp_hls.frontend.parameters import bind_constants, parameter_shapes
+from rmsmp_hls.frontend.parameters import bind_constants, parameter_readings
 from rmsmp_hls.frontend.pt2_archive import Archive, is_exported_program, open_archive
 from rmsmp_hls.frontend.pt2_json import Json
 from rmsmp_hls.frontend.pt2_program import program_from_json
-from rmsmp_hls.frontend.pt2_weights import read_state
+from rmsmp_hls.frontend.pt2_weights import read_integers, read_state
 from rmsmp_hls.frontend.walk import import_program
 from rmsmp_hls.ir.graph import FloatGraph, Graph, Level
 
-__all__ = ["is_exported_program", "load_exported_program"]
+__all__ = ["ReadProgram", "is_exported_program", "load_exported_program", "read_exported_program"]
 
 _TRAINING = {"batch_norm": "training", "dropout": "train", "feature_dropout": "train"}
 
 
+@dataclass(frozen=True)
+class ReadProgram:
+    """The network of a file, and what differs from it on purpose, in sentences."""
+
+    graph: FloatGraph
+    notes: tuple[str, ...]
+
+
 def load_exported_program(path: str | Path) -> FloatGraph:
+    """Return the network that `read_exported_program` reads, without its notes."""
+    return read_exported_program(path).graph
+
+
+def read_exported_program(path: str | Path) -> ReadProgram:
     """Read a file of torch.export.save; equal to `trace` of the same module.
 
-    Parameters of float32 and float64 are taken as they are; others are refused.
+    Parameters of float64 become float32, which a note says; other types are refused.
 
     Args:
         path: the file, of PyTorch 2.6 or later.
@@ -46,15 +59,14 @@ def load_exported_program(path: str | Path) -> FloatGraph:
         except ModelImportError as error:
             if error.where.startswith(str(path)):
                 raise
-            where = f"{path}, {error.where}" if error.where else str(path)
-            raise ModelImportError(error.what, where=where, fix=error.fix) from error
+            raise error.within(str(path)) from error
 
 
-def _load(archive: Archive) -> FloatGraph:
+def _load(archive: Archive) -> ReadProgram:
     document = Json.parse(archive.read(archive.graph), archive.graph)
     program, findings = _in_evaluation(program_from_json(document))
-    ops, output = import_program(program, findings)
-    graph: FloatGraph = Graph(Level.FLOAT, ops, output)
+    found = import_program(program, findings, lambda entry: read_integers(archive, entry))
+    graph: FloatGraph = Graph(Level.FLOAT, found.ops, found.output)
     wrong = wrong_shapes(graph)
     if wrong:
         raise ModelImportError.gather(
@@ -63,8 +75,9 @@ def _load(archive: Archive) -> FloatGraph:
                 for text in wrong
             ]
         )
-    constants = bind_constants(graph, read_state(archive, parameter_shapes(graph)))
-    return Graph(Level.FLOAT, ops, output, constants)
+    keys = dict.fromkeys(reading.key for reading in parameter_readings(graph))
+    constants = bind_constants(graph, read_state(archive, keys), float32=True)
+    return ReadProgram(Graph(Level.FLOAT, found.ops, found.output, constants), found.notes)
 
 
 def _in_evaluation(program: Program) -> tuple[Program, list[RmsmpError]]:

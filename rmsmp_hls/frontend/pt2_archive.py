@@ -47,6 +47,7 @@ class Archive:
         graph: name of the JSON graph.
         state: name of the torch.save file with the parameters, "" if they are raw files.
         config: name of the JSON description of the raw files, "" if there are none.
+        model: name of the network inside the archive, "" in the oldest layout.
     """
 
     path: Path
@@ -55,6 +56,7 @@ class Archive:
     graph: str
     state: str = ""
     config: str = ""
+    model: str = ""
 
     def read(self, name: str) -> bytes:
         """Return the bytes of a member, its checksum verified.
@@ -76,6 +78,8 @@ class Archive:
 def is_exported_program(path: str | Path) -> bool:
     """Return whether the file is an archive of torch.export.save; nothing in it is loaded."""
     try:
+        if not Path(path).is_file():  # a device has no end to search the directory from
+            return False
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
     except (OSError, *_ZIP_ERRORS):
@@ -142,9 +146,9 @@ def _layout(archive: zipfile.ZipFile, members: dict[str, zipfile.ZipInfo], path:
     _check_versions(archive, members, path)
     graph, state = f"models/{models[0]}.json", f"data/weights/{models[0]}.pt"
     if state in members:
-        return Archive(path, archive, members, graph, state=state)
+        return Archive(path, archive, members, graph, state=state, model=models[0])
     config = f"data/weights/{models[0]}_weights_config.json"
-    return Archive(path, archive, members, graph, config=config)
+    return Archive(path, archive, members, graph, config=config, model=models[0])
 
 
 def _check_versions(

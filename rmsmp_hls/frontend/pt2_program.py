@@ -73,7 +73,7 @@ class _Reader:
             raise ModelImportError(
                 f"takes {len(users)} inputs, {len(tensors)} of them tensors",
                 where="the network",
-                fix="give the network one input tensor",
+                fix="wrap the network so that forward takes one tensor",
             )
         self.sizes.fix_batch(tensors[0])
         inputs = tuple(self._input(kind, spec) for kind, spec in specs)
@@ -98,7 +98,10 @@ class _Reader:
             saved = spec.optional("persistent")
             state = InputKind.STATE if saved is None or saved.flag() else InputKind.OTHER
             return GraphInput(self._made(name), state, spec.field("buffer_name").text())
-        return GraphInput(self._made(name, tensor=kind == "tensor_constant"), InputKind.OTHER)
+        if kind == "tensor_constant":
+            key = spec.field("tensor_constant_name").text()
+            return GraphInput(self._made(name), InputKind.OTHER, key)
+        return GraphInput(self._made(name, tensor=False), InputKind.OTHER)
 
     def _made(self, name: Json, tensor: bool = True) -> TensorInfo:
         """Return the tensor of a new name."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 
 from rmsmp_hls.errors import ModelImportError
+from rmsmp_hls.frontend.layouts import RANKS
 from rmsmp_hls.frontend.nodes import TensorInfo
 from rmsmp_hls.frontend.pt2_json import Json
 from rmsmp_hls.frontend.pt2_weights import dtype_name
 
-_DIMENSIONS = (2, 4)  # [N, F] or [N, C, H, W]
 _FLOATS = ("torch.float32", "torch.float64")
 _LARGEST = 1 << 40
 _PLAIN = re.compile(r"(?:Symbol\('|Integer\()(\w+)(?:'[^)]*)?\)")
@@ -40,12 +40,12 @@ class Sizes:
         """
         sizes = [_size(entry) for entry in self._meta(name).field("sizes").items()]
         symbolic = [str(size) for size in sizes[1:] if isinstance(size, str)]
-        if len(sizes) not in _DIMENSIONS or symbolic or 0 in sizes:
+        if len(sizes) not in RANKS or symbolic or 0 in sizes:
             raise ModelImportError(
                 f"reads a tensor of shape {self.printed(name.text())}",
                 where=f"input {name.text()!r}",
-                fix="export it with an example [N, C, H, W] or [N, F] of fixed size; only the "
-                "batch may be dynamic",
+                fix="export it with an example [N, C, H, W], [N, C, L] or [N, F] of fixed "
+                "size; only the batch may be dynamic",
             )
         if self.tensor(name).dtype not in _FLOATS:
             raise ModelImportError(

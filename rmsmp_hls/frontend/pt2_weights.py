@@ -15,15 +15,18 @@ from torch import Tensor
 
 from rmsmp_hls.errors import ModelImportError, RmsmpError
 from rmsmp_hls.frontend.archive import check_saved
+from rmsmp_hls.frontend.nodes import GraphInput, integers_of
 from rmsmp_hls.frontend.pt2_archive import Archive
 from rmsmp_hls.frontend.pt2_json import Json
 
-_DTYPES = {7: torch.float32, 8: torch.float64}
+_FLOATS = {7: torch.float32, 8: torch.float64}
+_INTEGERS = {1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64}
 _NAMES = {
     1: "torch.uint8", 2: "torch.int8", 3: "torch.int16", 4: "torch.int32", 5: "torch.int64",
     6: "torch.float16", 7: "torch.float32", 8: "torch.float64", 12: "torch.bool",
     13: "torch.bfloat16",
 }  # fmt: skip
+_MOST_INTEGERS = 1 << 20
 _STRIDED = 7
 _MOST_BYTES = 4 << 30  # of all parameters together, which may share bytes of the file
 _MOST_DIMENSIONS = 8
@@ -47,7 +50,7 @@ def read_state(archive: Archive, keys: Iterable[str]) -> Mapping[str, Any]:
     if archive.state:
         return _saved(archive.read(archive.state), str(archive.path))
     config = Json.parse(archive.read(archive.config), archive.config).field("config").table()
-    reader = _RawReader(archive)
+    reader = _RawReader(archive, "data/weights", _FLOATS)
     state: dict[str, Tensor] = {}
     findings: list[RmsmpError] = []
     for key in keys:
@@ -61,11 +64,36 @@ def read_state(archive: Archive, keys: Iterable[str]) -> Mapping[str, Any]:
     return state
 
 
-class _RawReader:
-    """Cuts tensors out of the raw files; many may lie in one."""
+def read_integers(archive: Archive, entry: GraphInput) -> tuple[int, ...] | None:
+    """Return the values of a constant vector of integers.
 
-    def __init__(self, archive: Archive) -> None:
+    None if it is something else, is not stored as raw bytes, or is absurdly long.
+
+    Raises:
+        ModelImportError: it is damaged.
+    """
+    for folder, kind in (("data/weights", "weights"), ("data/constants", "constants")):
+        config = f"{folder}/{archive.model}_{kind}_config.json"
+        if config not in archive.members:
+            continue
+        found = Json.parse(archive.read(config), config).field("config").table().get(entry.key)
+        if found is None or found.field("use_pickle").flag():
+            continue
+        meta = found.field("tensor_meta")
+        sizes = [size.field("as_int").integer() for size in meta.field("sizes").items()]
+        if meta.field("dtype").integer() not in _INTEGERS or prod(sizes) > _MOST_INTEGERS:
+            return None
+        return integers_of(_RawReader(archive, folder, _INTEGERS).tensor(entry.key, found))
+    return None
+
+
+class _RawReader:
+    """Cuts tensors of given number types out of the raw files; many may lie in one."""
+
+    def __init__(self, archive: Archive, folder: str, types: Mapping[int, torch.dtype]) -> None:
         self.archive = archive
+        self.folder = folder
+        self.types = types
         self.name = ""
         self.content = bytearray()
         self.used = 0
@@ -76,7 +104,7 @@ class _RawReader:
             raise _wrong(key, "is pickled, which could run code", "use plain tensors as parameters")
         meta = entry.field("tensor_meta")
         code = meta.field("dtype").integer()
-        if code not in _DTYPES:
+        if code not in self.types:
             raise _wrong(key, f"is of type {dtype_name(code)}", "convert the model: model.float()")
         sizes = [size.field("as_int").integer() for size in meta.field("sizes").items()]
         strides = [step.field("as_int").integer() for step in meta.field("strides").items()]
@@ -84,12 +112,12 @@ class _RawReader:
         if meta.field("layout").integer() != _STRIDED or len(sizes) != len(strides):
             raise _wrong(key, "is not a plain strided tensor", "save the model again")
         content = self._file(entry.field("path_name").text())
-        width = _DTYPES[code].itemsize
+        width = self.types[code].itemsize
         self._check(key, sizes, strides, offset, len(content) // width)
         self.used += prod(sizes) * width
         if self.used > _MOST_BYTES:
             raise _wrong(key, "makes more than 4 GiB of parameters", "use a smaller network")
-        flat = torch.frombuffer(content, dtype=_DTYPES[code], count=len(content) // width)
+        flat = torch.frombuffer(content, dtype=self.types[code], count=len(content) // width)
         return torch.as_strided(flat, sizes, strides, offset).clone(
             memory_format=torch.contiguous_format
         )
@@ -100,7 +128,7 @@ class _RawReader:
                 f"{name[:100]!r} is no name of a file with parameters", fix="save the model again"
             )
         if name != self.name:
-            self.content = bytearray(self.archive.read(f"data/weights/{name}"))
+            self.content = bytearray(self.archive.read(f"{self.folder}/{name}"))
             self.name = name
         return self.content
 

@@ -147,27 +147,31 @@ def choose_tiling(
     groups = out_height * per_line
     least = ceil_div(groups, array.tile_groups)
     repeat = array.drain_rows if logits else planes
-    best: Tiling | None = None
-    best_iterations = 0
+    rows, words = array.rows, array.weight_words
+    per_group = rows // array.drain_rows * repeat
+    best: tuple[int, int, int] | None = None  # iterations, pixel tiles, groups of a tile
     for tiles in dict.fromkeys((least, least + 1, least + 2, 2 * least, 4 * least, 8 * least)):
         if tiles > groups:
             break
         per_tile = ceil_div(groups, tiles)
-        tiling = Tiling(
-            group_pixels=group_pixels,
-            groups_per_line=per_line,
-            groups=groups,
-            groups_per_tile=per_tile,
-            pixel_tiles=ceil_div(groups, per_tile),
-            row_tiles=row_tiles,
-            steps=steps,
-            repeat=repeat,
+        pixel_tiles = ceil_div(groups, per_tile)
+        last = groups - (pixel_tiles - 1) * per_tile
+        iterations = block_iterations(
+            steps, per_tile, last, pixel_tiles, row_tiles, rows, per_group, words, array.min_step
         )
-        iterations = matmul_iterations(tiling, array)
-        if best is None or iterations < best_iterations:
-            best, best_iterations = tiling, iterations
+        if best is None or iterations < best[0]:
+            best = iterations, pixel_tiles, per_tile
     assert best is not None, "an output has at least one group"
-    return best
+    return Tiling(
+        group_pixels=group_pixels,
+        groups_per_line=per_line,
+        groups=groups,
+        groups_per_tile=best[2],
+        pixel_tiles=best[1],
+        row_tiles=row_tiles,
+        steps=steps,
+        repeat=repeat,
+    )
 
 
 def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:
@@ -208,18 +212,42 @@ def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:
 
 
 def vector_iterations(
-    array: ArrayShape, out_height: int, out_width: int, channels: int, taps: int, planes: int
+    array: ArrayShape,
+    out_height: int,
+    out_width: int,
+    blocks: int,
+    taps: int,
+    planes: int,
+    table: bool = False,
 ) -> int:
-    """Return the exact iterations of a pooling or adding operation; planes per tap."""
-    blocks = ceil_div(channels, array.channels)
+    """Return the exact iterations of an operation of the vector unit; planes per tap."""
     chunks = array.channels // array.vector_lanes
-    return out_height * out_width * blocks * chunks * taps * planes + 1
+    work = out_height * out_width * blocks * chunks * taps * planes
+    return work + 1 + (TABLE_WORDS if table else 0)
 
 
-def move_iterations(height: int, width: int, channels: int, planes: int) -> int:
-    """Return the exact iterations of a load or store."""
-    return height * width * ceil_div(channels, 4) * planes
+def move_iterations(height: int, width: int, chunks: int, planes: int) -> int:
+    """Return the exact iterations of a load or store; `chunks` words of four codes a pixel."""
+    return height * width * chunks * planes
 
+
+def folded_load_iterations(height: int, width: int, left: int, right: int, planes: int) -> int:
+    """Return the exact iterations of a load that unrolls the kernel's row; padding walked too."""
+    return height * (left + width + right) * planes
+
+
+def address_words(array: ArrayShape) -> int:
+    """Return the words of the spill port that one address of all banks and positions takes."""
+    return ceil_div(array.banks * array.channels * 4, array.weight_word_bits)
+
+
+def spill_iterations(array: ArrayShape, runs: int, run: int) -> int:
+    """Return the exact iterations of a SAVE or RESTORE."""
+    return runs * run * address_words(array)
+
+
+TABLE_WORDS = 16
+"""Words of the parameter stream that hold a table: 256 entries of one byte."""
 
 PIPELINE_DEPTH_CYCLES = 60
 """Modelled cycles that a pipelined loop adds once per operation: activation read, dot product,

@@ -30,17 +30,25 @@ def read_named(path: Path) -> tuple[Array, Array | None]:
     return arrays["inputs"], arrays.get("labels")
 
 
-def read_inputs(path: Path) -> Array:
-    """Return the array of a `.npy` file, or of an `.npz` file `inputs` or its only array.
+def read_inputs(path: Path, name: str = "") -> Array:
+    """Return the array of a `.npy` file, or of an `.npz` file the one for the network's input.
+
+    That is `inputs`, else the one called as the network's input, else the only one there is.
+
+    Args:
+        path: the file.
+        name: of the network's input.
 
     Raises:
-        ConfigError: the file cannot be read, is something else, or holds several arrays.
+        ConfigError: the file cannot be read, is something else, or holds several arrays and none
+            of these names.
     """
     arrays = _read(path)
-    if "inputs" in arrays:
-        return arrays["inputs"]
+    for known in ("inputs", name):
+        if known in arrays:
+            return arrays[known]
     if len(arrays) != 1:
-        raise _no_inputs(path, arrays)
+        raise _no_inputs(path, arrays, name)
     return next(iter(arrays.values()))
 
 
@@ -71,9 +79,10 @@ def _no_npz(path: Path) -> ConfigError:
     return ConfigError("is not an .npz file of plain arrays", where=str(path), fix=_HOW_TO_SAVE)
 
 
-def _no_inputs(path: Path, arrays: dict[str, Array]) -> ConfigError:
-    found = ", ".join(name[:40] for name in list(arrays)[:8]) or "nothing"
-    return ConfigError(f"holds no array `inputs`, but {found}", where=str(path), fix=_HOW_TO_SAVE)
+def _no_inputs(path: Path, arrays: dict[str, Array], name: str = "") -> ConfigError:
+    found = ", ".join(key[:40] for key in list(arrays)[:8]) or "nothing"
+    wanted = f"`inputs` or `{name[:40]}`" if name and name != "inputs" else "`inputs`"
+    return ConfigError(f"holds no array {wanted}, but {found}", where=str(path), fix=_HOW_TO_SAVE)
 
 
 def check_images(inputs: Array, shape: tuple[int, ...], where: str) -> None:

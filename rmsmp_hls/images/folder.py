@@ -39,7 +39,7 @@ def read_folder(
             where=where,
             fix="give an .npz file with an array `inputs` instead",
         )
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ENDINGS and p.is_file())
+    paths = image_files(folder)
     if not paths:
         raise ConfigError(
             "holds no images", where=where, fix=f"files must end in {', '.join(_ENDINGS)}"
@@ -59,6 +59,11 @@ def read_folder(
             shown.append(ConfigError(f"and {left} more", where=where))
         raise ConfigError.gather(shown)
     return result
+
+
+def image_files(folder: Path) -> list[Path]:
+    """Return the image files of a folder and its sub-folders, sorted."""
+    return sorted(p for p in folder.rglob("*") if p.suffix.lower() in _ENDINGS and p.is_file())
 
 
 def _pillow(where: str) -> Any:

@@ -14,6 +14,9 @@ from rmsmp_hls.images.arrays import check_images, read_inputs
 from rmsmp_hls.images.folder import read_folder
 from rmsmp_hls.images.spread import evenly
 
+LARGEST_USUAL = 64.0
+"""Normalized images stay far below; bytes 0..255 do not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Normalization:
@@ -54,10 +57,22 @@ class Normalization:
         return np.asarray((images - mean) / std, dtype=np.float32)
 
 
+def range_warnings(images: npt.NDArray[np.float32]) -> tuple[str, ...]:
+    """Return what looks wrong with the numbers of calibration images; nothing is sure."""
+    largest = max(abs(float(images.min())), abs(float(images.max())))
+    if largest <= LARGEST_USUAL:
+        return ()
+    return (
+        f"the calibration images hold numbers up to {largest:g} in magnitude; if the network was "
+        "trained on normalized images (0..1, or about -3..3), give it the same here",
+    )
+
+
 def read_images(
     path: Path,
     shape: tuple[int, ...],
     *,
+    name: str = "",
     images: int | None = None,
     normalization: Normalization | None = None,
 ) -> npt.NDArray[np.float32]:
@@ -67,6 +82,7 @@ def read_images(
         path: `.npz`, `.npy` (taken as they are), or a folder of image files (scaled to 0..1,
             then normalized).
         shape: the network's input, (C, H, W) or (F,).
+        name: of the network's input; the array of an `.npz` file may be called so.
         images: use so many, evenly spread; None for all.
         normalization: of image files only.
 
@@ -88,7 +104,7 @@ def read_images(
             where=where,
             fix="leave them out, or normalize the array before it is saved",
         )
-    inputs = read_inputs(path)
+    inputs = read_inputs(path, name)
     check_images(inputs, shape, where)
     chosen = inputs if images is None else inputs[evenly(len(inputs), images)]
     return np.ascontiguousarray(chosen, dtype=np.float32)

@@ -16,7 +16,7 @@ from rmsmp_hls.inspect.layout import codes_table, page, spread, titled
 from rmsmp_hls.pack.design import BLOBS, PARAMS, PROGRAM, WEIGHTS, OpSummary, PackedDesign
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.pack.params import PARAM_BYTES, RowParameters
-from rmsmp_hls.pack.program import Opcode, Segment, decode_program
+from rmsmp_hls.pack.program import Opcode, Segment, VectorFlags, decode_program
 from rmsmp_hls.report import words
 from rmsmp_hls.report.tables import Column, Table
 
@@ -70,23 +70,30 @@ def packed_layers(design: PackedDesign, where: str) -> tuple[PackedLayer, ...]:
         ArtefactError: program, summary and blobs do not fit each other.
     """
     program = decode_program(design.blob(PROGRAM), f"{where}/{PROGRAM}")
-    records = [record for record in program.records if record.opcode is Opcode.MATMUL]
-    ops = [op for op in design.ops if op.opcode == Opcode.MATMUL.name]
-    counts = {len(records), len(ops), len(program.weight_segments), len(program.param_segments)}
-    if len(counts) != 1:
-        raise _damaged("program, header and segments disagree", where)
     word_bytes = design.array.weight_word_bits // 8
-    return tuple(
-        PackedLayer(
-            op=op,
-            weights=_part(design.blob(WEIGHTS), weight, word_bytes, f"{where}/{WEIGHTS}"),
-            params=_part(design.blob(PARAMS), param, PARAM_BYTES, f"{where}/{PARAMS}"),
-            steps=record["steps"],
-        )
-        for op, record, weight, param in zip(
-            ops, records, program.weight_segments, program.param_segments, strict=True
-        )
-    )
+    weights, params = iter(program.weight_segments), iter(program.param_segments)
+    numbers = [number for number, _, _ in design.program().iterations]
+    found: dict[int, PackedLayer] = {}
+    try:
+        for number, record in zip(numbers, program.records, strict=True):
+            if record.opcode is Opcode.VECTOR and record["flags"] & VectorFlags.TABLE:
+                next(params)
+            if record.opcode is not Opcode.MATMUL:
+                continue
+            weight, param = next(weights), next(params)
+            if number not in found:  # strips share the words of the first
+                found[number] = PackedLayer(
+                    op=design.ops[number],
+                    weights=_part(design.blob(WEIGHTS), weight, word_bytes, f"{where}/{WEIGHTS}"),
+                    params=_part(design.blob(PARAMS), param, PARAM_BYTES, f"{where}/{PARAMS}"),
+                    steps=record["steps"],
+                )
+    except (StopIteration, ValueError, IndexError):
+        raise _damaged("program, header and segments disagree", where) from None
+    named = [number for number, op in enumerate(design.ops) if op.opcode == Opcode.MATMUL.name]
+    if [*weights, *params] or sorted(found) != named:
+        raise _damaged("program, header and segments disagree", where)
+    return tuple(found[number] for number in named)
 
 
 def lane_histograms(layer: PackedLayer, array: ArrayShape) -> tuple[CodeHistogram, ...]:
@@ -137,7 +144,9 @@ def _operations(design: PackedDesign, layers: tuple[PackedLayer, ...]) -> Table:
         Column("Multiplier min / median / max", detail=True),
         Column("Output scale", number=True, detail=True),
     )
-    iterations = {number: count for number, _, count in design.program().iterations}
+    iterations: dict[int, int] = {}
+    for number, _, part in design.program().iterations:
+        iterations[number] = iterations.get(number, 0) + part
     rest = iter(layers)
     rows = []
     for number, op in enumerate(design.ops):

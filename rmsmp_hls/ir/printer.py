@@ -10,6 +10,7 @@ from rmsmp_hls.ir.graph import Graph
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 
 _BASE = {"name", "inputs", "shape", "output", "module"}
+_SHOWN = 8  # numbers of a long list
 
 
 def to_text(graph: Graph[Any]) -> str:
@@ -31,7 +32,8 @@ def to_text(graph: Graph[Any]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, ActFormat):
-        return f"{'s' if value.signed else 'u'}{value.bits}*{value.scale:.6g}"
+        wide = "" if value.narrow or not value.signed else "+1"  # one code more, below
+        return f"{'s' if value.signed else 'u'}{value.bits}{wide}*{value.scale:.6g}"
     if isinstance(value, Window):
         parts = [f"k{_pair(value.kernel)}", f"s{_pair(value.stride)}"]
         if any(value.padding):
@@ -43,6 +45,8 @@ def _value(value: Any) -> str:
         return f"[{'x'.join(map(str, value.shape))}]{value.digest[:8]}"
     if isinstance(value, tuple) and value and all(isinstance(v, str) for v in value):
         return "+".join(f"{n}*{name}" for name, n in sorted(Counter(value).items()))
+    if isinstance(value, tuple) and len(value) > _SHOWN:
+        return f"({', '.join(map(str, value[:_SHOWN]))}, ... {len(value)})"
     if isinstance(value, float):
         return f"{value:.6g}"
     return str(value) if value != "" else "-"

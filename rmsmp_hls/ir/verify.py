@@ -9,14 +9,38 @@ import numpy as np
 
 from rmsmp_hls.errors import IrVerificationError, RmsmpError
 from rmsmp_hls.ir.graph import Graph, Level
-from rmsmp_hls.ir.int_ops import IntAdd, IntMatmul, IntMaxPool, IntSumPool
-from rmsmp_hls.ir.quant_ops import QuantMatmul
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
+from rmsmp_hls.ir.quant_ops import (
+    QuantConcat,
+    QuantFlatten,
+    QuantMatmul,
+    QuantMaxPool,
+    QuantPad,
+    QuantSelect,
+    QuantUnflatten,
+    QuantUpsample,
+)
+from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.numerics.codebooks import codebook
 
-_ARITY = {
-    "Input": 0, "QuantInput": 0, "IntInput": 0,
-    "Add": 2, "QuantAdd": 2, "IntAdd": 2,
-}  # fmt: skip
+_NO_OPERANDS = ("Input", "QuantInput", "IntInput")
+_TWO = ("Add", "QuantAdd", "IntAdd", "Multiply", "QuantMultiply", "IntMultiply")
+_SEVERAL = ("Concat", "QuantConcat", "IntConcat")
+_MOVES_CODES = (
+    QuantMaxPool, QuantConcat, QuantSelect, QuantUpsample, QuantPad, QuantFlatten, QuantUnflatten,
+    IntMaxPool, IntConcat, IntSelect, IntUpsample,
+)  # fmt: skip
+_Requantized = IntMatmul | IntAdd | IntMultiply | IntSumPool
 
 
 def verify(graph: Graph[Any], stage: str) -> None:
@@ -47,8 +71,9 @@ def _structure(graph: Graph[Any]) -> list[str]:
     for number, op in enumerate(graph.ops):
         if op.name in seen:
             broken.append(f"two operations make {op.name!r}")
-        arity = _ARITY.get(type(op).__name__, 1)
-        if len(op.inputs) != arity:
+        kind = type(op).__name__
+        arity = 0 if kind in _NO_OPERANDS else 2 if kind in _TWO + _SEVERAL else 1
+        if len(op.inputs) < arity or (len(op.inputs) > arity and kind not in _SEVERAL):
             broken.append(f"{op.name} has {len(op.inputs)} inputs, not {arity}")
         if (arity == 0) != (number == 0):
             broken.append(f"{op.name}: the input must be the first operation, and only one")
@@ -70,8 +95,12 @@ def _op(graph: Graph[Any], op: Any) -> list[str]:
         broken.append(f"has the illegal format {output}")
     if isinstance(op, (IntMatmul, QuantMatmul)):
         broken += _rows(op)
-    if isinstance(op, (IntMatmul, IntAdd, IntSumPool)):
+    if isinstance(op, _Requantized):
         broken += _requantization(op)
+    if isinstance(op, _MOVES_CODES) and any(graph.op(n).output != output for n in op.inputs):
+        broken.append("moves codes of another format than its own")
+    if isinstance(op, IntTable):
+        broken += _table(op, graph.op(op.inputs[0]).output)
     if graph.level is Level.INT:
         broken += _geometry(graph, op)
     return broken
@@ -90,7 +119,7 @@ def _rows(op: IntMatmul | QuantMatmul) -> list[str]:
     return broken
 
 
-def _requantization(op: IntMatmul | IntAdd | IntSumPool) -> list[str]:
+def _requantization(op: _Requantized) -> list[str]:
     if isinstance(op, IntMatmul):
         multipliers, biases = np.asarray(op.multiplier.array), np.asarray(op.bias.array)
     else:
@@ -108,19 +137,61 @@ def _requantization(op: IntMatmul | IntAdd | IntSumPool) -> list[str]:
     return broken
 
 
+def _table(op: IntTable, read: ActFormat | None) -> list[str]:
+    table, codes = np.asarray(op.table.array), read.high - read.low + 1 if read else 0
+    if table.shape != (codes,):
+        return [f"has a table of shape {list(table.shape)} for {codes} codes"]
+    assert op.output is not None
+    if table.min() < op.output.low or table.max() > op.output.high:
+        return ["has table entries beyond its format"]
+    return []
+
+
 def _geometry(graph: Graph[Any], op: Any) -> list[str]:
     if len(op.shape) != 3:
         return [f"shape {op.shape} is not (C, H, W)"]
-    if isinstance(op, IntAdd):
-        shapes = {graph.op(name).shape for name in op.inputs} | {op.shape}
-        return [] if len(shapes) == 1 else [f"adds unequal shapes {sorted(shapes)}"]
-    if isinstance(op, (IntMatmul, IntMaxPool, IntSumPool)):
-        channels, height, width = graph.op(op.inputs[0]).shape
-        expected = op.window.output_size(height, width)
-        if op.shape[1:] != expected:
-            return [f"makes {op.shape[1:]}, its window gives {expected}"]
-        if isinstance(op, IntMatmul):
-            taps = (channels, *op.window.kernel)
-            return [] if op.codes.shape[1:] == taps else [f"weights are not [O, {taps}]"]
-        return [] if op.shape[0] == channels else ["pooling changes the channels"]
-    return []
+    sources = [graph.op(name).shape for name in op.inputs]
+    if isinstance(op, (IntAdd, IntMultiply)):
+        fits = sources[0] == op.shape and sources[1] in (op.shape, (op.shape[0], 1, 1))
+        kind = "adds" if isinstance(op, IntAdd) else "multiplies"
+        return [] if fits else [f"{kind} unequal shapes {sources} to {op.shape}"]
+    if isinstance(op, IntMatmul):
+        return _groups(op, sources[0]) or _window(op, sources[0])
+    if isinstance(op, (IntMaxPool, IntSumPool)):
+        if op.shape[0] != sources[0][0]:
+            return ["pooling changes the channels"]
+        return _window(op, sources[0])
+    if isinstance(op, IntSelect) and not all(0 <= i < sources[0][0] for i in op.indices):
+        return [f"selects channels that its operand of {sources[0][0]} does not have"]
+    expected = _expected(op, sources)
+    return [] if op.shape == expected else [f"has shape {op.shape}, its operands give {expected}"]
+
+
+def _expected(op: Any, sources: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape of an operation without a window."""
+    if not sources:
+        return tuple(op.shape)
+    channels, height, width = sources[0]
+    if isinstance(op, IntConcat):
+        sizes = {source[1:] for source in sources}
+        total = sum(source[0] for source in sources)
+        return (total, height, width) if len(sizes) == 1 else ()
+    if isinstance(op, IntSelect):
+        return (len(op.indices), height, width)
+    if isinstance(op, IntUpsample):
+        return (channels, height * op.factors[0], width * op.factors[1])
+    return (channels, height, width)
+
+
+def _window(op: IntMatmul | IntMaxPool | IntSumPool, source: tuple[int, ...]) -> list[str]:
+    expected = op.window.output_size(source[1], source[2])
+    return (
+        [] if op.shape[1:] == expected else [f"makes {op.shape[1:]}, its window gives {expected}"]
+    )
+
+
+def _groups(op: IntMatmul, source: tuple[int, ...]) -> list[str]:
+    if op.groups < 1 or source[0] % op.groups or op.shape[0] % op.groups:
+        return [f"{op.groups} groups do not divide {source[0]} and {op.shape[0]} channels"]
+    taps = (source[0] // op.groups, *op.window.kernel)
+    return [] if op.codes.shape[1:] == taps else [f"weights are not [O, {taps}]"]

@@ -21,6 +21,8 @@ import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError
 
+_BLOCK_NUMBERS = 1 << 23  # weights that are decoded at once
+
 
 class Scheme(Enum):
     """Where the product of a weight and an activation is made."""
@@ -143,3 +145,22 @@ def decode_rows(codes: npt.NDArray[np.generic], formats: tuple[str, ...]) -> npt
         pick = names == name
         integers[pick] = codebook(name).decode(np.asarray(codes[pick], dtype=np.int64))
     return integers
+
+
+def row_blocks(codes: npt.NDArray[np.generic], multiple: int = 1) -> list[slice]:
+    """Return slices of rows [O, ...] that bound what decoding them at once takes (64 MiB).
+
+    Every slice but the last has a multiple of `multiple` rows.
+    """
+    per_row = max(1, codes.size // max(1, len(codes)))
+    rows = max(1, _BLOCK_NUMBERS // per_row // multiple) * multiple
+    return [slice(start, start + rows) for start in range(0, len(codes), rows)]
+
+
+def row_powers(codes: npt.NDArray[np.generic], formats: tuple[str, ...]) -> npt.NDArray[np.int64]:
+    """Return the sum of |weight integer| of every row, int64 [O], of codes [O, ...]."""
+    powers = np.zeros(len(codes), dtype=np.int64)
+    for block in row_blocks(codes):
+        integers = decode_rows(codes[block], formats[block])
+        powers[block] = np.abs(integers).reshape(len(integers), -1).sum(axis=1)
+    return powers

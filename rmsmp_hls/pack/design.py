@@ -15,7 +15,8 @@ BLOBS = (PROGRAM, TRACE, WEIGHTS, PARAMS)
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """The network's input: shape, format, and 32-bit words per image."""
+    """The network's input: shape, format (`narrow`: signed codes are symmetric), 32-bit words
+    per image."""
 
     name: str
     channels: int
@@ -25,6 +26,7 @@ class InputSpec:
     signed: bool
     scale: float
     words: int
+    narrow: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class OutputEntry:
         offset, words: where it lies; an argmax word is not counted in `words`.
         channels, height, width: shape.
         signed: whether the codes are two's complement (logits always are).
+        slots: of codes the byte of every channel in a pixel; empty: channel c in byte c.
         logits: for logits the channel of every word, -1 for none; else empty.
         argmax: whether the top-1 channel follows in one more word.
     """
@@ -49,6 +52,17 @@ class OutputEntry:
     signed: bool
     logits: tuple[int, ...] = ()
     argmax: bool = False
+    slots: tuple[int, ...] = ()
+
+    @property
+    def byte_slots(self) -> tuple[int, ...]:
+        """Byte of every channel in a pixel of a stored tensor."""
+        return self.slots or tuple(range(self.channels))
+
+    @property
+    def chunks(self) -> int:
+        """Words of four codes that hold a pixel of a stored tensor."""
+        return max(self.byte_slots) // 4 + 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +72,8 @@ class ProgramSpec:
     Attributes:
         file: name of its blob.
         output_words: 32-bit words per image.
-        iterations: (operation number, tensor, loop iterations), in order.
+        iterations: (operation number, operation of the graph, loop iterations) of every record
+            in order; an operation that runs in strips has several.
         outputs: what lies where in the output.
     """
 
@@ -73,8 +88,8 @@ class OpSummary:
     """One operation of the deployed program, for readers.
 
     Attributes:
-        name: tensor.
-        opcode: LOAD, MATMUL, VECTOR or STORE.
+        name: tensor; of a copy that the schedule adds, a name of its own.
+        opcode: LOAD, MATMUL, VECTOR, STORE, or SAVE or RESTORE where nothing is computed.
         module: path in the trained model, "" if there is none.
         scale: value of output code 1; 0.0 for logits.
         rows: (row format, number of rows), by name.
@@ -102,6 +117,7 @@ class PackedDesign:
         programs: the deployed program, then the trace program.
         ops: the operations of the deployed program.
         blobs: (file name, bytes), in the order of `BLOBS`.
+        spill_words: words of the spill port that the programs use, the largest.
     """
 
     array: ArrayShape
@@ -109,6 +125,7 @@ class PackedDesign:
     programs: tuple[ProgramSpec, ...]
     ops: tuple[OpSummary, ...]
     blobs: tuple[tuple[str, bytes], ...]
+    spill_words: int = 0
 
     def blob(self, name: str) -> bytes:
         """Return the bytes of one blob; KeyError if there is none of that name."""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import numpy.typing as npt
 
 from rmsmp_hls.pack.design import OutputEntry, PackedDesign
-from rmsmp_hls.pack.transfer import Codes, Words, argmax_key, code_words
+from rmsmp_hls.pack.transfer import Words, argmax_key, code_words
+
+Tensor = npt.NDArray[np.integer]
 
 
-def output_words(design: PackedDesign, program_name: str, tensors: Mapping[str, Codes]) -> Words:
+def output_words(design: PackedDesign, program_name: str, tensors: Mapping[str, Tensor]) -> Words:
     """Return the output words of a program, uint32 [N, output words].
 
     Words of lanes without a row are 0.
@@ -18,8 +21,8 @@ def output_words(design: PackedDesign, program_name: str, tensors: Mapping[str, 
     Args:
         design: the packed design.
         program_name: "program.bin" or "program_trace.bin".
-        tensors: tensor -> int64 [N, C, H, W]; logits are accumulators [N, C, 1, 1], and
-            `argmax_key(tensor)` -> int64 [N] where the program returns the top-1 channel.
+        tensors: tensor -> integers [N, C, H, W]; logits are accumulators [N, C, 1, 1], and
+            `argmax_key(tensor)` -> integers [N] where the program returns the top-1 channel.
     """
     program = design.program(program_name)
     images = len(tensors[program.outputs[0].tensor])
@@ -32,11 +35,12 @@ def output_words(design: PackedDesign, program_name: str, tensors: Mapping[str, 
     return words
 
 
-def _entry_words(entry: OutputEntry, tensor: Codes) -> Words:
+def _entry_words(entry: OutputEntry, tensor: Tensor) -> Words:
     if not entry.logits:
-        return code_words(tensor)
+        return code_words(tensor, entry.byte_slots)
     lanes = np.array(entry.logits)
     rows = np.flatnonzero(lanes >= 0)
     words = np.zeros((len(tensor), entry.words), dtype=np.uint32)
-    words[:, rows] = (tensor[:, lanes[rows], 0, 0] & 0xFFFFFFFF).astype(np.uint32)
+    sums = tensor[:, lanes[rows], 0, 0].astype(np.int64)
+    words[:, rows] = (sums & 0xFFFFFFFF).astype(np.uint32)
     return words

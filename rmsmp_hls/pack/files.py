@@ -26,7 +26,7 @@ from rmsmp_hls.pack.program import Opcode, decode_program
 
 HEADER = "design.json"
 SCHEMA = "rmsmp-hls/packed-design"
-VERSION = 1
+VERSION = 2
 _REPACK = "pack the design again (rmsmp-hls build --from schedule)"
 
 
@@ -43,12 +43,13 @@ def _output(entry: OutputEntry) -> dict[str, object]:
     }
     if entry.logits:
         return common | {"logits": list(entry.logits), "argmax": entry.argmax}
-    return common | {
+    codes = common | {
         "channels": entry.channels,
         "height": entry.height,
         "width": entry.width,
         "signed": entry.signed,
     }
+    return codes | {"slots": list(entry.slots)} if entry.slots else codes
 
 
 def _program(spec: ProgramSpec) -> dict[str, object]:
@@ -85,6 +86,7 @@ def design_header(design: PackedDesign) -> dict[str, object]:
             name: {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
             for name, data in design.blobs
         },
+        "spill_words": design.spill_words,
         "input": {field.name: getattr(design.input, field.name) for field in fields(design.input)},
         "programs": {spec.file: _program(spec) for spec in design.programs},
         "outputs": {spec.file: [_output(e) for e in spec.outputs] for spec in design.programs},
@@ -169,15 +171,17 @@ def _check_against_blobs(design: PackedDesign, where: str) -> None:
         if program.output_words != spec.output_words:
             findings.append(f"{spec.file} writes {program.output_words} output words")
         if len(program.records) != len(spec.iterations):
-            findings.append(f"{spec.file} has {len(program.records)} operations")
+            findings.append(f"{spec.file} has {len(program.records)} records")
+        if program.spill_words > design.spill_words:
+            findings.append(f"{spec.file} uses {program.spill_words} words of the spill port")
         for blob, segments in (
             (WEIGHTS, program.weight_segments),
             (PARAMS, program.param_segments),
         ):
             if any(s.offset + s.words > room[blob] for s in segments):
                 findings.append(f"a segment of {spec.file} lies outside {blob}")
-    if len(design.program(PROGRAM).iterations) != len(design.ops):
-        findings.append("`ops` and the deployed program differ in length")
+    if len({number for number, _, _ in design.program(PROGRAM).iterations}) != len(design.ops):
+        findings.append("`ops` and the operations of the deployed program differ in number")
     if findings:
         raise ArtefactError.gather(
             [

@@ -89,6 +89,15 @@ class _Reader:
         self.wrong(f"{path}.{key}", "must list channels, -1 for none")
         return ()
 
+    def slots(self, source: Mapping[str, object], path: str, channels: int) -> tuple[int, ...]:
+        """Return the byte of every channel, () if they are not given."""
+        values = self.sequence(source.get("slots", []), f"{path}.slots")
+        whole = all(type(v) is int and 0 <= v < 1 << 20 for v in values)
+        if whole and (not values or len(set(map(str, values))) == channels == len(values)):
+            return tuple(int(str(v)) for v in values)
+        self.wrong(f"{path}.slots", "must give every channel a byte, no byte twice")
+        return ()
+
 
 def _array(read: _Reader, value: object) -> ArrayShape | None:
     source = read.mapping(value, "array")
@@ -126,6 +135,7 @@ def _input(read: _Reader, value: object) -> InputSpec:
         name=read.text(source, "name", "input"),
         signed=read.flag(source, "signed", "input"),
         scale=read.number(source, "scale", "input"),
+        narrow=read.flag(source, "narrow", "input") if "narrow" in source else True,
         **sizes,
     )
 
@@ -142,23 +152,28 @@ def _output(read: _Reader, value: object, path: str) -> OutputEntry:
         argmax = read.flag(source, "argmax", path)
         return OutputEntry(tensor, offset, words, len(rows), 1, 1, True, lanes, argmax)
     shape = [read.whole(source, name, path, 1) for name in ("channels", "height", "width")]
-    if words != shape[1] * shape[2] * -(-shape[0] // 4):
+    signed, slots = read.flag(source, "signed", path), read.slots(source, path, shape[0])
+    entry = OutputEntry(tensor, offset, words, shape[0], shape[1], shape[2], signed, slots=slots)
+    if words != entry.height * entry.width * entry.chunks:
         read.wrong(f"{path}.words", "does not match the tensor's shape")
-    signed = read.flag(source, "signed", path)
-    return OutputEntry(tensor, offset, words, shape[0], shape[1], shape[2], signed)
+    return entry
 
 
 def _program(read: _Reader, file: str, programs: object, outputs: object) -> ProgramSpec:
     path = f"programs.{file}"
     source = read.mapping(read.mapping(programs, "programs").get(file), path)
     words = read.whole(source, "output_words", path)
-    iterations = []
+    iterations: list[tuple[int, str, int]] = []
+    known = 0
     for index, item in enumerate(read.sequence(source.get("iterations"), f"{path}.iterations")):
         parts = item if isinstance(item, list) else []
-        if [type(part) for part in parts] == [int, str, int] and parts[0] == index:
+        if [type(part) for part in parts] == [int, str, int] and 0 <= parts[0] <= known:
             iterations.append((parts[0], parts[1], parts[2]))
+            known = max(known, parts[0] + 1)
         else:
-            read.wrong(f"{path}.iterations[{index}]", "must be [number, tensor, iterations]")
+            read.wrong(
+                f"{path}.iterations[{index}]", "must be [operation number, tensor, iterations]"
+            )
     listed = read.sequence(read.mapping(outputs, "outputs").get(file), f"outputs.{file}")
     entries = tuple(
         _output(read, item, f"outputs.{file}[{index}]") for index, item in enumerate(listed)
@@ -215,6 +230,9 @@ def parse_header(
         _summary(read, item, f"ops[{index}]")
         for index, item in enumerate(read.sequence(header.get("ops"), "ops"))
     )
+    spill_words = read.whole(header, "spill_words", "header")
     if read.findings or array is None:
         raise ArtefactError.gather(read.findings)
-    return PackedDesign(array=array, input=spec, programs=programs, ops=ops, blobs=blobs)
+    return PackedDesign(
+        array=array, input=spec, programs=programs, ops=ops, blobs=blobs, spill_words=spill_words
+    )

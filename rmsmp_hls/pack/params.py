@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.int_ops import IntMatmul, IntTable
 from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.pack.weights import corrections
+from rmsmp_hls.schedule.layout import Slots
 
 PARAM_BYTES = 16
 
@@ -56,9 +59,12 @@ class RowParameters:
 
 
 def pack_params(
-    op: IntMatmul, lanes: tuple[int, ...], array: ArrayShape, source: ActFormat
+    op: IntMatmul, lanes: tuple[int, ...], array: ArrayShape, source: ActFormat, slots: Slots
 ) -> bytes:
-    """Return the parameter words of one matrix multiplication, row tiles in lane order."""
+    """Return the parameter words of one matrix multiplication, row tiles in lane order.
+
+    `slots` are those of the result; of logits, channel c has slot c.
+    """
     correction = corrections(op, source)
     multiplier, bias = op.multiplier.array, op.bias.array
     empty = RowParameters().encode()
@@ -69,9 +75,17 @@ def pack_params(
             multiplier=int(multiplier[channel]),
             bias=int(bias[channel]),
             correction=int(correction[channel]),
-            position=channel % array.channels,
-            block=channel // array.channels,
+            position=slots[channel] % array.channels,
+            block=slots[channel] // array.channels,
             valid=1,
         ).encode()
         for channel in lanes
     )
+
+
+def pack_table(op: IntTable, source: ActFormat) -> bytes:
+    """Return the 16 parameter words of a table: the result of code c in byte c mod 256."""
+    entries = np.zeros(256, dtype=np.uint8)
+    codes = np.arange(source.low, source.high + 1)
+    entries[codes & 255] = np.asarray(op.table.array).astype(np.int64) & 255
+    return entries.tobytes()

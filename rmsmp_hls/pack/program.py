@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rmsmp_hls.errors import ArtefactError
 
 MAGIC = 0x4D534D52
-VERSION = 1
+VERSION = 2
 HEADER_WORDS = 8
 OP_WORDS = 40
 SEGMENT_WORDS = 3
@@ -30,6 +30,8 @@ class Opcode(IntEnum):
     MATMUL = 2
     VECTOR = 3
     STORE = 4
+    SAVE = 5
+    RESTORE = 6
 
 
 class MatmulFlags(IntFlag):
@@ -47,12 +49,16 @@ class VectorFlags(IntFlag):
     B_SIGNED = 2
     MAXIMUM = 4
     BINARY = 8
+    TABLE = 16
+    MULTIPLY = 32
+    BROADCAST = 64
 
 
 class MoveFlags(IntFlag):
     """Word 1 of a LOAD or STORE."""
 
     SIGNED = 1
+    FOLDED = 2
 
 
 def _numbered(first: int, *names: str) -> dict[str, int]:
@@ -74,14 +80,19 @@ def _source(fourth: str) -> dict[str, int]:
 
 
 _MOVE = {"flags": 1, **_source("chunks")}
+_SPILL = _numbered(2, "base", "run", "runs", "stride", "offset")
 FIELDS: dict[Opcode, dict[str, int]] = {
-    Opcode.LOAD: _MOVE,
+    Opcode.LOAD: {
+        **_MOVE, "fold_kernel": 10, "fold_stride": 12, "fold_left": 14, "fold_right": 17,
+        "fold_width": 19, "fold_channels": 35,
+    },
     Opcode.STORE: _MOVE,
     Opcode.MATMUL: {
         "flags": 1, **_source("blocks"), **_WINDOW, **_DESTINATION,
         **_numbered(
             23, "group_pixels", "groups_per_line", "groups", "groups_per_tile", "pixel_tiles",
-            "row_tiles", "shift", "low", "high", "steps", "repeat",
+            "row_tiles", "shift", "low", "high", "steps", "repeat", "tiles_per_group",
+            "group_stride",
         ),
     },
     Opcode.VECTOR: {
@@ -90,8 +101,10 @@ FIELDS: dict[Opcode, dict[str, int]] = {
             23, "b_base", "b_planes", "b_line_stride", "b_pixel_stride", "multiplier_a",
             "multiplier_b", "shift", "low", "high", "bias",
         ),
-        "tap_planes": 34,
+        **_numbered(34, "tap_planes", "repeat_h", "repeat_w"),
     },
+    Opcode.SAVE: _SPILL,
+    Opcode.RESTORE: _SPILL,
 }  # fmt: skip
 """Word of every field of every opcode; the numbers of word 0 are the opcodes. `bias` takes two
 words, low word first."""
@@ -121,13 +134,14 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A decoded program."""
+    """A decoded program; `spill_words`: words of the spill port that it uses."""
 
     records: tuple[Record, ...]
     weight_segments: tuple[Segment, ...]
     param_segments: tuple[Segment, ...]
     input_words: int
     output_words: int
+    spill_words: int = 0
 
 
 def encode_record(record: Record) -> Words:
@@ -177,7 +191,8 @@ def encode_program(program: Program) -> bytes:
     """Return the bytes of a program: header, operations, weight and parameter segments."""
     head = (
         MAGIC, VERSION, len(program.records), len(program.weight_segments),
-        len(program.param_segments), program.input_words, program.output_words, 0,
+        len(program.param_segments), program.input_words, program.output_words,
+        program.spill_words,
     )  # fmt: skip
     parts = [np.array(head, dtype=np.uint32)]
     parts += [encode_record(record) for record in program.records]
@@ -224,4 +239,4 @@ def decode_program(data: bytes, where: str) -> Program:
         Segment(*words[start : start + SEGMENT_WORDS])
         for start in range(end, len(words), SEGMENT_WORDS)
     )
-    return Program(records, segments[: counts[1]], segments[counts[1] :], words[5], words[6])
+    return Program(records, segments[: counts[1]], segments[counts[1] :], *words[5:8])

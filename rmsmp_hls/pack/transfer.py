@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.hw.cycles import ceil_div
+from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.pack.design import PackedDesign
 
 Codes = npt.NDArray[np.int64]
@@ -31,8 +34,8 @@ def input_words(design: PackedDesign, codes: Codes) -> Words:
     spec = design.input
     codes = np.asarray(codes, dtype=np.int64)
     shape = (spec.channels, spec.height, spec.width)
-    low = -((1 << (spec.bits - 1)) - 1) if spec.signed else 0
-    high = (1 << (spec.bits - spec.signed)) - 1
+    form = ActFormat(spec.bits, spec.signed, spec.scale, spec.narrow)
+    low, high = form.low, form.high
     if codes.ndim != 4 or codes.shape[1:] != shape:
         raise ConfigError(f"codes have shape {codes.shape}, not (N, *{shape})", where=spec.name)
     if codes.size and (codes.min() < low or codes.max() > high):
@@ -41,15 +44,18 @@ def input_words(design: PackedDesign, codes: Codes) -> Words:
             where=spec.name,
             fix="quantize the input with its scale and bounds",
         )
-    return code_words(codes)
+    return code_words(codes, range(spec.channels))
 
 
-def code_words(codes: Codes) -> Words:
-    """Return codes [N, C, H, W] as 32-bit words [N, H * W * ceil(C / 4)], four codes in each."""
-    images, channels, height, width = codes.shape
-    chunks = ceil_div(channels, 4)
+def code_words(codes: npt.NDArray[np.integer], slots: Sequence[int]) -> Words:
+    """Return codes [N, C, H, W] as 32-bit words [N, H * W * ceil((largest slot + 1) / 4)].
+
+    Byte `slots[c]` of a pixel holds channel c, four bytes to a word; bytes without one are 0.
+    """
+    images, _, height, width = codes.shape
+    chunks = ceil_div(max(slots) + 1, 4)
     padded = np.zeros((images, height, width, 4 * chunks), dtype=np.uint8)
-    padded[..., :channels] = (codes & 0xFF).transpose(0, 2, 3, 1)
+    padded[..., list(slots)] = codes.transpose(0, 2, 3, 1).astype(np.uint8)  # the lowest byte
     words = padded.reshape(images, height * width * chunks, 4).view("<u4")[..., 0]
     return np.ascontiguousarray(words, dtype=np.uint32)
 
@@ -90,6 +96,6 @@ def read_outputs(design: PackedDesign, program_name: str, words: Words) -> dict[
         else:
             codes = part.view(np.int8 if entry.signed else np.uint8)
             image = codes.reshape(len(words), entry.height, entry.width, -1)
-            values = image[..., : entry.channels].transpose(0, 3, 1, 2).astype(np.int64)
+            values = image[..., list(entry.byte_slots)].transpose(0, 3, 1, 2).astype(np.int64)
         found[entry.tensor] = values
     return found

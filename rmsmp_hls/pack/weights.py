@@ -6,23 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ActFormat
-from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.numerics.codebooks import codebook, decode_rows
+from rmsmp_hls.schedule.layout import Slots
+from rmsmp_hls.schedule.sections import operand_channels
+from rmsmp_hls.schedule.steps import RowPlan
 
 Nibbles = npt.NDArray[np.uint8]
-
-
-def row_integers(op: IntMatmul) -> npt.NDArray[np.int64]:
-    """Return the signed integers of all weights, [O, I, KH, KW]."""
-    codes = np.asarray(op.codes.array)
-    integers = np.zeros(codes.shape, dtype=np.int64)
-    formats = np.array(op.formats)
-    for name in set(op.formats):
-        rows = formats == name
-        integers[rows] = codebook(name).decode(codes[rows])
-    return integers
+Columns = npt.NDArray[np.int64]
 
 
 def split_nibbles(op: IntMatmul) -> tuple[Nibbles, Nibbles]:
@@ -42,27 +34,44 @@ def split_nibbles(op: IntMatmul) -> tuple[Nibbles, Nibbles]:
     return low.astype(np.uint8), high.astype(np.uint8)
 
 
-def _steps(nibbles: Nibbles, channels: int, planes: int) -> Nibbles:
+def _steps(nibbles: Nibbles, columns: Columns, places: int, channels: int, planes: int) -> Nibbles:
     """[O, I, KH, KW] -> [O + 1, steps, TN], steps (ky, kx, block, plane); row O is zero."""
-    rows, depth, kernel_h, kernel_w = nibbles.shape
-    blocks = ceil_div(depth, channels)
-    padded = np.zeros((rows + 1, kernel_h, kernel_w, blocks * channels), dtype=np.uint8)
-    padded[:rows, :, :, :depth] = nibbles.transpose(0, 2, 3, 1)
-    tiles = padded.reshape(rows + 1, kernel_h * kernel_w * blocks, channels)
+    rows, _, kernel_h, kernel_w = nibbles.shape
+    padded = np.zeros((rows + 1, places, kernel_h, kernel_w), dtype=np.uint8)
+    padded[np.arange(rows)[:, None], columns] = nibbles
+    tiles = padded.transpose(0, 2, 3, 1).reshape(rows + 1, -1, channels)
     return np.repeat(tiles, planes, axis=1)
 
 
-def pack_weights(op: IntMatmul, lanes: tuple[int, ...], array: ArrayShape, planes: int) -> bytes:
+def _columns(op: IntMatmul, rows: RowPlan, slots: Slots, array: ArrayShape) -> Columns:
+    """Return [O, I / groups]: where every weight stands among the channel places of its tile."""
+    section = np.zeros(op.shape[0], dtype=np.int64)
+    lane_rows = np.array(rows.places.lanes, dtype=np.int64).reshape(-1, array.rows)
+    for tile, members in enumerate(lane_rows):
+        section[members[members >= 0]] = tile // rows.tiles_per_group
+    read = np.array(slots, dtype=np.int64)[
+        operand_channels(op.shape[0], op.codes.shape[1], op.groups)
+    ]
+    return np.asarray(read - section[:, None] * rows.blocks * array.channels)
+
+
+def pack_weights(
+    op: IntMatmul, rows: RowPlan, array: ArrayShape, planes: int, slots: Slots
+) -> bytes:
     """Return the weight tiles of one matrix multiplication, in the order of the stream.
 
     Args:
         op: the operation.
-        lanes: output channel of every lane of every row tile, -1 for none.
+        rows: where its rows sit and which channel blocks they read.
         array: the array.
         planes: planes of the operand; all planes carry the same weights.
+        slots: slots of the operand's channels.
     """
-    low, high = (_steps(part, array.channels, planes) for part in split_nibbles(op))
-    channel = np.array(lanes, dtype=np.int64).reshape(-1, array.rows)
+    columns, places = _columns(op, rows, slots, array), rows.blocks * array.channels
+    low, high = (
+        _steps(part, columns, places, array.channels, planes) for part in split_nibbles(op)
+    )
+    channel = np.array(rows.places.lanes, dtype=np.int64).reshape(-1, array.rows)
     channel = np.where(channel < 0, len(op.formats), channel)
     single = array.shift_add_lanes + array.fixed4_lanes
     pair = channel[:, single:]
@@ -91,6 +100,6 @@ def unsigned_planes(source: ActFormat) -> tuple[int, ...]:
 
 def corrections(op: IntMatmul, source: ActFormat) -> npt.NDArray[np.int64]:
     """Return what the shifted activations leave out, per row: sum of 8 * 16^plane * sum(w)."""
-    sums = row_integers(op).sum(axis=(1, 2, 3))
+    sums = decode_rows(op.codes.array, op.formats).sum(axis=(1, 2, 3))
     factor = sum(8 * 16**plane for plane in unsigned_planes(source))
     return np.asarray(sums * factor, dtype=np.int64)

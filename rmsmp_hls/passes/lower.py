@@ -8,25 +8,46 @@ whole image); vectors become 1 x 1 images. Invariant kept: weight codes never ch
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.ir.graph import Graph, IntGraph, Level, QuantGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntInput,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntOp,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
 from rmsmp_hls.ir.quant_ops import (
     QuantAdd,
     QuantAvgPool,
+    QuantConcat,
     QuantFlatten,
     QuantInput,
     QuantMatmul,
     QuantMaxPool,
+    QuantMultiply,
     QuantOp,
+    QuantPad,
     QuantRequantize,
+    QuantSelect,
+    QuantTable,
+    QuantUnflatten,
+    QuantUpsample,
 )
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
-from rmsmp_hls.numerics.codebooks import decode_rows
+from rmsmp_hls.numerics.codebooks import row_powers
+from rmsmp_hls.numerics.functions import apply_function
 from rmsmp_hls.numerics.requantize import Requantization, quantize_values, requantization
 
 Floats = npt.NDArray[np.float64]
@@ -44,7 +65,7 @@ def lower(graph: QuantGraph) -> IntGraph:
     for op in graph:
         lowering.visit(op)
     output = lowering.alias[graph.output]
-    last = next(op for op in lowering.ops if op.name == output)
+    last = lowering.by_name[output]
     classifier = last.output is None and last.shape[1:] == (1, 1) and last.shape[0] > 1
     return Graph(Level.INT, tuple(lowering.ops), output, argmax=classifier)
 
@@ -52,18 +73,18 @@ def lower(graph: QuantGraph) -> IntGraph:
 class _Lowering:
     def __init__(self) -> None:
         self.ops: list[IntOp] = []
+        self.by_name: dict[str, IntOp] = {}
         self.alias: dict[str, str] = {}
 
     def visit(self, op: QuantOp) -> None:
-        if isinstance(op, QuantFlatten):
+        if isinstance(op, (QuantFlatten, QuantUnflatten)):
             self.alias[op.name] = self.alias[op.inputs[0]]
             return
-        sources = [self._source(name) for name in op.inputs]
-        self.ops.append(_LOWER[type(op)](op, *sources))
+        sources = [self.by_name[self.alias[name]] for name in op.inputs]
+        lowered = _LOWER[type(op)](op, *sources)
+        self.ops.append(lowered)
+        self.by_name[op.name] = lowered
         self.alias[op.name] = op.name
-
-    def _source(self, name: str) -> IntOp:
-        return next(op for op in self.ops if op.name == self.alias[name])
 
 
 def _image(shape: Shape) -> Shape:
@@ -84,10 +105,19 @@ def _bounds(output: ActFormat, low: float, high: float) -> tuple[int, int]:
     return codes[0], max(codes)
 
 
+def _common(op: QuantOp, sources: tuple[IntOp, ...], shape: Shape | None = None) -> dict[str, Any]:
+    """Return the fields that every operation has; `shape` where it is not the operation's own."""
+    return {
+        "name": op.name,
+        "inputs": tuple(source.name for source in sources),
+        "shape": shape or _image(op.shape),
+        "output": op.output,
+        "module": op.module,
+    }
+
+
 def _lower_input(op: QuantInput) -> IntOp:
-    return IntInput(
-        name=op.name, inputs=(), shape=_image(op.shape), output=op.output, module=op.module
-    )
+    return IntInput(**_common(op, ()))
 
 
 def _lower_matmul(op: QuantMatmul, source: IntOp) -> IntOp:
@@ -100,7 +130,6 @@ def _lower_matmul(op: QuantMatmul, source: IntOp) -> IntOp:
     reach, acc_bits = _accumulator(op, codes, _format(source))
     unit = np.asarray(op.gain.array) * op.row_scales.array * _format(source).scale
     offset = np.asarray(op.offset.array, dtype=np.float64)
-    shape = _image(op.shape)
     where = f"layer {op.module or op.name!r}"
     if op.output is None:
         scale = _logit_unit(unit, offset, reach)
@@ -112,11 +141,8 @@ def _lower_matmul(op: QuantMatmul, source: IntOp) -> IntOp:
         low, high = _bounds(op.output, op.low, op.high)
         logits = _EMPTY, _EMPTY
     return IntMatmul(
-        name=op.name,
-        inputs=(source.name,),
-        shape=shape,
-        output=op.output,
-        module=op.module,
+        **_common(op, (source,)),
+        groups=op.groups,
         codes=ConstTensor(codes),
         formats=op.formats,
         window=window,
@@ -135,8 +161,7 @@ def _accumulator(
     op: QuantMatmul, codes: npt.NDArray[np.uint8], source: ActFormat
 ) -> tuple[Floats, int]:
     """Return (largest |acc| per row, bits of any partial sum, shifted nibbles included)."""
-    weights = np.abs(decode_rows(codes, op.formats)).reshape(len(codes), -1)
-    power = weights.sum(axis=1)
+    power = row_powers(codes, op.formats)
     shifted = 8 * sum(16**plane for plane in range(source.planes))
     largest = max(-source.low, source.high)
     worst = int(power.max(initial=0)) * max(shifted, largest)
@@ -160,72 +185,116 @@ def _logit_unit(unit: Floats, offset: Floats, reach: Floats) -> float:
     return finest if finest > 0 else 1.0
 
 
-def _single(gains: list[float], source: list[ActFormat], taps: int, op: QuantOp) -> Requantization:
-    reach = [max(-f.low, f.high) * taps for f in source]
+def _requantized(gains: list[float], reach: list[int], op: QuantOp) -> Requantization:
+    """Return multipliers of sums of terms, none of which passes `reach`; one bias, one shift."""
     return requantization(
-        np.array(gains), np.zeros(len(gains)), np.array(reach) * len(gains), f"layer {op.module!r}"
+        np.array(gains),
+        np.zeros(len(gains)),
+        np.array(reach) * len(gains),
+        f"layer {op.module or op.name!r}",
     )
+
+
+def _reach(source: IntOp) -> int:
+    form = _format(source)
+    return max(-form.low, form.high)
+
+
+def _bounded(op: QuantAdd | QuantMultiply | QuantAvgPool | QuantRequantize) -> dict[str, Any]:
+    low, high = _bounds(_format(op), op.low, op.high)
+    return {"low": low, "high": high}
 
 
 def _lower_add(op: QuantAdd, a: IntOp, b: IntOp) -> IntOp:
-    output = _format(op)
-    formats = [_format(a), _format(b)]
-    folded = _single([f.scale / output.scale for f in formats], formats, 1, op)
-    low, high = _bounds(output, op.low, op.high)
+    gains = [_format(source).scale / _format(op).scale for source in (a, b)]
+    folded = _requantized(gains, [_reach(a), _reach(b)], op)
     first, second = (int(m) for m in folded.multiplier)
     return IntAdd(
-        name=op.name,
-        inputs=(a.name, b.name),
-        shape=_image(op.shape),
-        output=output,
-        module=op.module,
+        **_common(op, (a, b), a.shape),
+        **_bounded(op),
         multipliers=(first, second),
         bias=int(folded.bias[0]),
         shift=folded.shift,
-        low=low,
-        high=high,
     )
+
+
+def _lower_multiply(op: QuantMultiply, a: IntOp, b: IntOp) -> IntOp:
+    gain = _format(a).scale * _format(b).scale / _format(op).scale
+    folded = _requantized([gain], [_reach(a) * _reach(b)], op)
+    return IntMultiply(
+        **_common(op, (a, b), a.shape),
+        **_bounded(op),
+        multiplier=int(folded.multiplier[0]),
+        bias=int(folded.bias[0]),
+        shift=folded.shift,
+    )
+
+
+def _lower_table(op: QuantTable, source: IntOp) -> IntOp:
+    read, made = _format(source), _format(op)
+    values = np.arange(read.low, read.high + 1) * read.scale
+    clamped = np.clip(apply_function(op.function, op.parameter, values), op.low, op.high)
+    table = quantize_values(clamped, made.scale, made.low, made.high)
+    return IntTable(**_common(op, (source,), source.shape), table=ConstTensor(table))
 
 
 def _lower_max_pool(op: QuantMaxPool, source: IntOp) -> IntOp:
-    return IntMaxPool(
-        name=op.name,
-        inputs=(source.name,),
-        shape=_image(op.shape),
-        output=op.output,
-        module=op.module,
-        window=op.window,
-    )
+    return IntMaxPool(**_common(op, (source,)), window=op.window)
 
 
 def _lower_sum_pool(op: QuantAvgPool | QuantRequantize, source: IntOp) -> IntOp:
-    output = _format(op)
     window = op.window if isinstance(op, QuantAvgPool) else Window()
     taps = window.kernel[0] * window.kernel[1]
-    gain = _format(source).scale / output.scale / taps
-    folded = _single([gain], [_format(source)], taps, op)
-    low, high = _bounds(output, op.low, op.high)
-    shape = source.shape if isinstance(op, QuantRequantize) else _image(op.shape)
+    gain = _format(source).scale / _format(op).scale / taps
+    folded = _requantized([gain], [_reach(source) * taps], op)
+    shape = source.shape if isinstance(op, QuantRequantize) else None
     return IntSumPool(
-        name=op.name,
-        inputs=(source.name,),
-        shape=shape,
-        output=output,
-        module=op.module,
+        **_common(op, (source,), shape),
+        **_bounded(op),
         window=window,
         multiplier=int(folded.multiplier[0]),
         bias=int(folded.bias[0]),
         shift=folded.shift,
-        low=low,
-        high=high,
     )
+
+
+def _lower_pad(op: QuantPad, source: IntOp) -> IntOp:
+    form = _format(op)
+    return IntSumPool(
+        **_common(op, (source,)),
+        window=Window(padding=op.padding),
+        multiplier=1,
+        bias=0,
+        shift=0,
+        low=form.low,
+        high=form.high,
+    )
+
+
+def _lower_concat(op: QuantConcat, *sources: IntOp) -> IntOp:
+    channels = sum(source.shape[0] for source in sources)
+    return IntConcat(**_common(op, sources, (channels, *sources[0].shape[1:])))
+
+
+def _lower_select(op: QuantSelect, source: IntOp) -> IntOp:
+    return IntSelect(**_common(op, (source,)), indices=op.indices)
+
+
+def _lower_upsample(op: QuantUpsample, source: IntOp) -> IntOp:
+    return IntUpsample(**_common(op, (source,)), factors=op.factors)
 
 
 _LOWER: dict[type[QuantOp], Callable[..., IntOp]] = {
     QuantInput: _lower_input,
     QuantMatmul: _lower_matmul,
+    QuantTable: _lower_table,
     QuantAdd: _lower_add,
+    QuantMultiply: _lower_multiply,
     QuantMaxPool: _lower_max_pool,
     QuantAvgPool: _lower_sum_pool,
     QuantRequantize: _lower_sum_pool,
+    QuantPad: _lower_pad,
+    QuantConcat: _lower_concat,
+    QuantSelect: _lower_select,
+    QuantUpsample: _lower_upsample,
 }

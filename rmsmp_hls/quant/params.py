@@ -27,7 +27,7 @@ class QuantParams:
     """Row formats, scales and activation formats of a whole network.
 
     Attributes:
-        activations: tensor name (`QuantPoint.tensor` or `Narrow.name`) -> format.
+        activations: quantizer name (`QuantPlan.quantizers`) -> format.
         rows: Conv2d / Linear name -> row parameters.
         ratio: asked shares shift-add : Fixed-4 : Fixed-8.
         codebook: name of the shift-add codebook.

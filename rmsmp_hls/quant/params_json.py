@@ -16,7 +16,7 @@ def params_to_json(params: QuantParams) -> dict[str, Any]:
     """Return JSON values; floats survive exactly (shortest round-trip text)."""
     return {
         "activations": {
-            name: {"bits": f.bits, "signed": f.signed, "scale": f.scale}
+            name: {"bits": f.bits, "signed": f.signed, "scale": f.scale, "narrow": f.narrow}
             for name, f in sorted(params.activations.items())
         },
         "rows": {
@@ -61,9 +61,10 @@ def params_from_json(data: Any) -> QuantParams:
 
 def _activation(data: Any) -> ActFormat:
     bits, signed, scale = int(data["bits"]), data["signed"], float(data["scale"])
-    if not isinstance(signed, bool) or not 2 <= bits <= 8:
+    narrow = data.get("narrow", True)  # absent in files of earlier versions
+    if not isinstance(signed, bool) or not isinstance(narrow, bool) or not 2 <= bits <= 8:
         raise ValueError(f"activation format of {bits} bits")
-    return ActFormat(bits, signed, scale)
+    return ActFormat(bits, signed, scale, narrow)
 
 
 def _rows(data: Any) -> RowParams:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import QuantizationError, RmsmpError
 from rmsmp_hls.ir.float_ops import (
+    Activation,
     Add,
     AvgPool2d,
     BatchNorm,
     Clamp,
+    Concat,
     Conv2d,
     Dropout,
     Flatten,
@@ -18,25 +22,38 @@ from rmsmp_hls.ir.float_ops import (
     Input,
     Linear,
     MaxPool2d,
+    Multiply,
+    Pad,
+    SelectChannels,
+    Unflatten,
+    Upsample,
 )
 from rmsmp_hls.ir.graph import FloatGraph, Graph, Level, QuantGraph
 from rmsmp_hls.ir.quant_ops import (
     QuantAdd,
     QuantAvgPool,
+    QuantConcat,
     QuantFlatten,
     QuantInput,
     QuantMatmul,
     QuantMaxPool,
+    QuantMultiply,
     QuantOp,
+    QuantPad,
     QuantRequantize,
+    QuantSelect,
+    QuantTable,
+    QuantUnflatten,
+    QuantUpsample,
 )
-from rmsmp_hls.ir.types import ActFormat, ConstTensor
+from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.quant.affine import affine_of, formats_of_ones
 from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import QuantPlan, QuantPoint, place_quantizers
+from rmsmp_hls.quant.placement import Narrow, QuantPlan, QuantPoint, place_quantizers
 from rmsmp_hls.quant.rows import quantize_row
 
-Floats = npt.NDArray[np.float64]
+_RENAMED: dict[type[FloatOp], type[QuantOp]] = {Flatten: QuantFlatten, Unflatten: QuantUnflatten}
 
 
 def quantize(graph: FloatGraph, params: QuantParams) -> QuantGraph:
@@ -65,7 +82,7 @@ def quantize(graph: FloatGraph, params: QuantParams) -> QuantGraph:
 
 def _check(graph: FloatGraph, plan: QuantPlan, params: QuantParams) -> None:
     findings: list[RmsmpError] = []
-    for name in [p.tensor for p in plan.points] + [n.name for n in plan.narrows]:
+    for name in (quantizer.name for quantizer in plan.quantizers):
         found = params.activations.get(name)
         if found is None or not (np.isfinite(found.scale) and found.scale > 0):
             findings.append(
@@ -109,113 +126,100 @@ class _Builder:
         self.graph, self.plan, self.params = graph, plan, params
         self.ops: list[QuantOp] = []
         self.alias: dict[str, str] = {}
+        self.by_name: dict[str, QuantOp] = {}
         chains = [*plan.points, plan.logits]
         self.by_head = {point.head: point for point in chains}
         self.inside = {name for p in chains for name in (p.batchnorm, p.clamp) if name}
+        self.narrows: dict[str, list[Narrow]] = {}
+        for narrow in plan.narrows:
+            self.narrows.setdefault(narrow.source, []).append(narrow)
 
     def visit(self, op: FloatOp) -> None:
         if op.name in self.by_head:
-            self._chain(op, self.by_head[op.name])
+            self._emit(self._chain(op, self.by_head[op.name]))
         elif op.name in self.inside:
             return
-        elif isinstance(op, Dropout):
-            self.alias[op.name] = self.alias[op.inputs[0]]
         else:
             self._transparent(op)
-        narrow = self.plan.narrow_of(self._tail(op))
-        if narrow is not None and narrow.name not in self.alias:
-            self._requantize(narrow.name, self._tail(op), op)
+        tail = self.by_head[op.name].tensor if op.name in self.by_head else op.name
+        for narrow in self.narrows.get(tail, []):
+            self._narrow(narrow, op)
 
-    def _tail(self, op: FloatOp) -> str:
-        return self.by_head[op.name].tensor if op.name in self.by_head else op.name
-
-    def _emit(self, op: QuantOp, *names: str) -> None:
+    def _emit(self, op: QuantOp) -> None:
         self.ops.append(op)
-        for name in (op.name, *names):
-            self.alias[name] = op.name
+        self.by_name[op.name] = op
+        self.alias[op.name] = op.name
 
     def _format(self, tensor: str) -> ActFormat | None:
-        return self.params.activations[tensor] if self.plan.point(tensor) else None
+        point = self.plan.point(tensor)
+        return self.params.activations[point.scale] if point else None
 
-    def _chain(self, op: FloatOp, point: QuantPoint) -> None:
-        low, high = -np.inf, np.inf
-        clamp = self.graph.op(point.clamp) if point.clamp else op
-        if isinstance(clamp, Clamp):
-            low, high = clamp.low, clamp.high
-        name, module, output = point.tensor, op.module, self._format(point.tensor)
-        inputs = tuple(self.alias[source] for source in op.inputs)
+    def _inputs(self, op: FloatOp) -> tuple[str, ...]:
+        reads = [(source, self.plan.read(op, source)) for source in op.inputs]
+        return tuple(narrow.name if narrow else self.alias[source] for source, narrow in reads)
+
+    def _chain(self, op: FloatOp, point: QuantPoint) -> QuantOp:
+        common: dict[str, Any] = {
+            "name": point.tensor,
+            "inputs": self._inputs(op),
+            "shape": op.shape,
+            "output": self._format(point.tensor),
+            "module": op.module,
+        }
         if isinstance(op, Input):
-            new: QuantOp = QuantInput(
-                name=name, inputs=(), shape=op.shape, output=output, module=module
-            )
-        elif isinstance(op, (Conv2d, Linear)):
-            new = self._matmul(op, point, low, high)
-        elif isinstance(op, Add):
-            new = QuantAdd(
-                name=name,
-                inputs=inputs,
-                shape=op.shape,
-                output=output,
-                module=module,
-                low=low,
-                high=high,
-            )
-        elif isinstance(op, AvgPool2d):
-            new = QuantAvgPool(
-                name=name,
-                inputs=inputs,
-                shape=op.shape,
-                output=output,
-                module=module,
-                window=op.window,
-                low=low,
-                high=high,
-            )
-        else:
-            new = QuantRequantize(
-                name=name,
-                inputs=inputs,
-                shape=op.shape,
-                output=output,
-                module=module,
-                low=low,
-                high=high,
-            )
-        self._emit(new)
+            return QuantInput(**common)
+        if isinstance(op, Concat):
+            return QuantConcat(**common)
+        clamp = self.graph.op(point.clamp) if point.clamp else op
+        bounds = (clamp.low, clamp.high) if isinstance(clamp, Clamp) else (-np.inf, np.inf)
+        common |= {"low": bounds[0], "high": bounds[1]}
+        if isinstance(op, (Conv2d, Linear)):
+            return self._matmul(op, point, common)
+        if isinstance(op, BatchNorm):
+            return self._batch_norm(op, common)
+        if isinstance(op, Add):
+            return QuantAdd(**common)
+        if isinstance(op, Multiply):
+            return QuantMultiply(**common)
+        if isinstance(op, Activation):
+            return QuantTable(**common, function=op.function, parameter=op.parameter)
+        if isinstance(op, AvgPool2d):
+            return QuantAvgPool(**common, window=op.window)
+        assert isinstance(op, Clamp), op
+        return QuantRequantize(**common)
 
     def _transparent(self, op: FloatOp) -> None:
-        source = self.alias[op.inputs[0]]
-        output = next(q.output for q in self.ops if q.name == source)
+        source = self.by_name[self.alias[op.inputs[0]]]
+        renamed = isinstance(op, (Flatten, Unflatten))
+        if isinstance(op, Dropout) or (renamed and source.output is None):
+            self.alias[op.name] = source.name  # logits have one pixel: flat already
+            return
+        common: dict[str, Any] = {
+            "name": op.name,
+            "inputs": (source.name,),
+            "shape": op.shape,
+            "output": source.output,
+            "module": op.module,
+        }
         if isinstance(op, MaxPool2d):
-            self._emit(
-                QuantMaxPool(
-                    name=op.name,
-                    inputs=(source,),
-                    shape=op.shape,
-                    output=output,
-                    module=op.module,
-                    window=op.window,
-                )
-            )
+            self._emit(QuantMaxPool(**common, window=op.window))
+        elif isinstance(op, SelectChannels):
+            self._emit(QuantSelect(**common, indices=op.indices))
+        elif isinstance(op, Upsample):
+            self._emit(QuantUpsample(**common, factors=op.factors))
+        elif isinstance(op, Pad):
+            self._emit(QuantPad(**common, padding=op.padding))
         else:
-            assert isinstance(op, Flatten)
-            if output is None:  # logits have one pixel: flat already
-                self.alias[op.name] = source
-                return
-            self._emit(
-                QuantFlatten(
-                    name=op.name, inputs=(source,), shape=op.shape, output=output, module=op.module
-                )
-            )
+            self._emit(_RENAMED[type(op)](**common))
 
-    def _requantize(self, name: str, source: str, op: FloatOp) -> None:
-        shape = next(q.shape for q in self.ops if q.name == self.alias[source])
+    def _narrow(self, narrow: Narrow, op: FloatOp) -> None:
+        source = self.by_name[self.alias[narrow.source]]
         self._emit(
             QuantRequantize(
-                name=name,
-                inputs=(self.alias[source],),
-                shape=shape,
-                output=self.params.activations[name],
+                name=narrow.name,
+                inputs=(source.name,),
+                shape=source.shape,
+                output=self.params.activations[narrow.scale],
                 module=op.module,
                 low=-np.inf,
                 high=np.inf,
@@ -223,52 +227,49 @@ class _Builder:
         )
 
     def _matmul(
-        self, op: Conv2d | Linear, point: QuantPoint, low: float, high: float
+        self, op: Conv2d | Linear, point: QuantPoint, common: dict[str, Any]
     ) -> QuantMatmul:
-        source = op.inputs[0]
-        narrow = self.plan.narrow_of(source)
         rows = self.params.rows[op.name]
-        weight = np.asarray(self.graph.constants[op.weight].array, dtype=np.float64)
-        gain, offset = self._affine(op, point, weight.shape[0])
+        weight = np.asarray(self.graph.constants[op.weight].array)
+        if isinstance(op, Conv2d):  # of a 1-D convolution [O, I / groups, K]
+            weight = weight.reshape(*weight.shape[:2], *op.window.kernel)
+        norm = self.graph.op(point.batchnorm) if point.batchnorm else None
+        assert norm is None or isinstance(norm, BatchNorm)
+        gain, offset = affine_of(self.graph, op.bias, norm, len(weight))
         return QuantMatmul(
-            name=point.tensor,
-            inputs=(narrow.name if narrow else self.alias[source],),
-            shape=op.shape,
-            output=self._format(point.tensor),
-            module=op.module or op.name,
+            **common | {"module": op.module or op.name},
             codes=ConstTensor(encode_rows(weight, rows)),
             formats=rows.formats,
             row_scales=ConstTensor(np.asarray(rows.scales.array, dtype=np.float64)),
             gain=ConstTensor(gain),
             offset=ConstTensor(offset),
             window=op.window if isinstance(op, Conv2d) else None,
-            low=low,
-            high=high,
+            groups=op.groups if isinstance(op, Conv2d) else 1,
         )
 
-    def _affine(self, op: Conv2d | Linear, point: QuantPoint, rows: int) -> tuple[Floats, Floats]:
-        """Return (gain, offset) of bias and batch norm, float64 [rows]."""
-        constants = self.graph.constants
+    def _batch_norm(self, op: BatchNorm, common: dict[str, Any]) -> QuantMatmul:
+        channels = op.shape[0]
+        gain, offset = affine_of(self.graph, "", op, channels)
+        formats = formats_of_ones(self.params.ratio, self.params.codebook, channels)
+        ones = [codebook(name).encode(np.ones((1, 1, 1), dtype=np.int64)) for name in formats]
+        return QuantMatmul(
+            **common | {"module": op.module or op.name},
+            codes=ConstTensor(np.array(ones)),
+            formats=formats,
+            row_scales=ConstTensor(np.ones(channels)),
+            gain=ConstTensor(gain),
+            offset=ConstTensor(offset),
+            window=Window(),
+            groups=channels,
+        )
 
-        def of(key: str, default: float) -> Floats:
-            if not key:
-                return np.full(rows, default)
-            return np.asarray(constants[key].array, dtype=np.float64)
 
-        bias = of(op.bias, 0.0)
-        if not point.batchnorm:
-            return np.ones(rows), bias
-        norm = self.graph.op(point.batchnorm)
-        assert isinstance(norm, BatchNorm)
-        gain = of(norm.weight, 1.0) / np.sqrt(of(norm.running_var, 1.0) + norm.eps)
-        return gain, (bias - of(norm.running_mean, 0.0)) * gain + of(norm.bias, 0.0)
-
-
-def encode_rows(weight: Floats, rows: RowParams) -> npt.NDArray[np.uint8]:
+def encode_rows(weight: npt.NDArray[np.generic], rows: RowParams) -> npt.NDArray[np.uint8]:
     """Return the stored codes uint8, shape of `weight` ([O, ...])."""
     codes = np.zeros(weight.shape, dtype=np.uint8)
     scales = rows.scales.array
     for row, name in enumerate(rows.formats):
         book = codebook(name)
-        codes[row] = book.encode(quantize_row(weight[row], float(scales[row]), book))
+        reals = np.asarray(weight[row], dtype=np.float64)
+        codes[row] = book.encode(quantize_row(reals, float(scales[row]), book))
     return codes

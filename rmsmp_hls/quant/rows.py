@@ -9,12 +9,15 @@ import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.numerics.codebooks import Codebook, codebook
+from rmsmp_hls.quant.row_search import RowErrors, best_scales
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int64]
 
 _COARSE = np.linspace(0.20, 1.05, 48)
 _FINE = np.linspace(0.97, 1.03, 13)
+_NOTHING = 1e-300  # of smaller magnitudes no scale can be divided by
+_BLOCK = 1 << 15  # weights searched at once: their buffers stay in the cache
 
 
 def quantize_row(row: Floats, scale: float, book: Codebook) -> Integers:
@@ -44,31 +47,31 @@ def row_scales_mse(rows: Floats, book: Codebook) -> npt.NDArray[np.float64]:
         book: one codebook for all of them.
 
     Returns:
-        float64 [rows]; 1 for a row of zeros.
+        float64 [rows]; 1 for a row of zeros, or of numbers so small that their scale would be.
 
     Source: a grid over the largest magnitude (20 % .. 105 % of the row's max-abs), refined
     once around the best, then one least-squares step on the codes found.
     """
-    rows = np.asarray(rows, dtype=np.float64)
-    largest = np.abs(rows).max(axis=1, initial=0.0)
-    base = np.where(largest > 0, largest, 1.0) / book.max_magnitude
-    best = base.copy()
-    for grid in (_COARSE, _FINE):
-        start, lowest = best.copy(), np.full(len(rows), np.inf)
-        centre = base if grid is _COARSE else start
-        for factor in grid:
-            scale = centre * factor
-            error = _errors(rows, scale, book)
-            better = error < lowest
-            best = np.where(better, scale, best)
-            lowest = np.where(better, error, lowest)
+    scales = np.ones(len(rows))
+    step = max(1, _BLOCK // max(1, rows.shape[1]))
+    for start in range(0, len(rows), step):
+        block = np.asarray(rows[start : start + step], dtype=np.float64)
+        scales[start : start + step] = _block_scales(block, book)
+    return scales
+
+
+def _block_scales(rows: npt.NDArray[np.float64], book: Codebook) -> npt.NDArray[np.float64]:
+    search = RowErrors(np.abs(rows), book)
+    largest = search.magnitudes.max(axis=1, initial=0.0)
+    live = largest > _NOTHING
+    base = np.where(live, largest, 1.0) / book.max_magnitude
+    best = best_scales(search, base, (_COARSE, _FINE))
     codes = _codes(rows, best, book)
     power = (codes * codes).sum(axis=1)
     fitted = np.where(power > 0, (codes * rows).sum(axis=1) / np.maximum(power, 1), best)
-    improves = (fitted > 0) & (
-        _errors(rows, np.where(fitted > 0, fitted, best), book) <= _errors(rows, best, book)
-    )
-    return np.where(largest > 0, np.where(improves, fitted, best), 1.0)
+    usable = np.where(fitted > 0, fitted, best)
+    improves = (fitted > 0) & (search.of(usable) <= search.of(best))
+    return np.where(live, np.where(improves, fitted, best), 1.0)
 
 
 def row_scale_mse(row: Floats, book: Codebook) -> float:
@@ -78,11 +81,6 @@ def row_scale_mse(row: Floats, book: Codebook) -> float:
 
 def _codes(rows: Floats, scales: Floats, book: Codebook) -> Integers:
     return quantize_row(rows / scales[:, None], 1.0, book)
-
-
-def _errors(rows: Floats, scales: Floats, book: Codebook) -> npt.NDArray[np.float64]:
-    difference = rows - _codes(rows, scales, book) * scales[:, None]
-    return np.asarray((difference * difference).sum(axis=1), dtype=np.float64)
 
 
 def check_ratio(ratio: tuple[float, float, float]) -> None:
@@ -144,4 +142,6 @@ def assign_formats(
 def weight_error(rows: Floats) -> npt.NDArray[np.float64]:
     """Return each row's squared error as Fixed-4: a sensitivity that needs no data, [rows]."""
     book = codebook("Fixed-4")
-    return _errors(np.asarray(rows, dtype=np.float64), row_scales_mse(rows, book), book)
+    return RowErrors(np.abs(np.asarray(rows, dtype=np.float64)), book).of(
+        row_scales_mse(rows, book)
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rmsmp_hls.report import tables, words
 from rmsmp_hls.report.model import Agreement, CsimRun, Origin, Report
+from rmsmp_hls.report.quantization import fidelity_table, quantization_sentences
 from rmsmp_hls.report.tables import Table
 
 
@@ -64,6 +65,7 @@ def sections(report: Report) -> tuple[Section, ...]:
     """Return the sections of a report, in reading order."""
     return (
         _accuracy(report),
+        *_quantization(report),
         _performance(report),
         _csim(report),
         _agreement(report),
@@ -84,6 +86,16 @@ def _accuracy(report: Report) -> Section:
         dict.fromkeys(item.origin for item in report.accuracies if item.percent is not None)
     )
     return Section("accuracy", title, origins, (), tables.accuracy_table(report))
+
+
+def _quantization(report: Report) -> tuple[Section, ...]:
+    cost = report.quantization_cost
+    if cost is None:
+        return ()
+    sentences, table = quantization_sentences(cost), fidelity_table(cost)
+    return (
+        Section("quantization", "Quantization without training", (cost.origin,), sentences, table),
+    )
 
 
 def _csim(report: Report) -> Section:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rich.console import Console, ConsoleRenderable, Group
 from rich.padding import Padding
@@ -18,7 +19,7 @@ WIDE_COLUMNS = 120
 NAME_WIDTH = 30
 GAP = 2
 _VERDICT_STYLES = {"exact": "bold green", "differs": "bold red", "unknown": "bold yellow"}
-_SUMMARY_KEYS = ("accuracy", "csim", "resources", "performance", "layers")
+_SUMMARY_KEYS = ("accuracy", "quantization", "csim", "resources", "performance", "layers")
 
 
 def report_renderable(report: Report, width: int) -> ConsoleRenderable:
@@ -29,7 +30,11 @@ def report_renderable(report: Report, width: int) -> ConsoleRenderable:
 
 def summary_renderable(report: Report, width: int) -> ConsoleRenderable:
     """Return what is shown after a build: the verdict and the chief tables."""
-    chosen = [item for item in sections(report) if item.key in _SUMMARY_KEYS]
+    chosen = [
+        replace(item, table=None) if item.key == "quantization" else item
+        for item in sections(report)
+        if item.key in _SUMMARY_KEYS
+    ]
     return Group(*_head(report), *(_section(item, width) for item in chosen), *_remarks(report))
 
 

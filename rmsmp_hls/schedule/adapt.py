@@ -8,16 +8,20 @@ from dataclasses import fields
 from rmsmp_hls.hw.array import LUTRAM_DEPTH, ArrayShape
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.schedule.allocate import allocate_graph
+from rmsmp_hls.schedule.allocate import allocate_arrangement
+from rmsmp_hls.schedule.arrange import Arrangement, arrange
+
+RAM_DEPTH = 4096
+"""Words of a RAMB18 that is four bits wide."""
 
 
-def activation_depth(graph: IntGraph, channels: int, banks: int) -> int:
-    """Return the depth that the tensors of `graph` need, rounded up to what the memories hold
-    anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
-    depth = max(1, allocate_graph(graph, channels, banks)[1])
+def activation_depth(arrangement: Arrangement, output: str) -> int:
+    """Return the depth that holds all tensors of a network with result `output` at their time,
+    rounded up to what the memories hold anyway: LUT RAM of 32 or 64 words, RAMB18 of 4096 x 4."""
+    depth = max(1, allocate_arrangement(arrangement, output)[1])
     if depth <= LUTRAM_DEPTH:
         return ceil_div(depth, 32) * 32
-    return ceil_div(depth, 4096) * 4096
+    return ceil_div(depth, RAM_DEPTH) * RAM_DEPTH
 
 
 def adapt_array(graph: IntGraph, array: ArrayShape, given: Mapping[str, int]) -> ArrayShape:
@@ -38,5 +42,7 @@ def adapt_array(graph: IntGraph, array: ArrayShape, given: Mapping[str, int]) ->
     if "vector_lanes" not in given:
         values["vector_lanes"] = max(4, min(values["vector_lanes"], channels))
     if "activation_depth" not in given and channels >= 1 and values["banks"] >= 1:
-        values["activation_depth"] = activation_depth(graph, channels, values["banks"])
+        values["activation_depth"] = activation_depth(
+            arrange(graph, channels, values["banks"]), graph.output
+        )
     return ArrayShape(**values)

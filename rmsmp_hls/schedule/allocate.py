@@ -1,6 +1,6 @@
 """Places in the activation memory for tensors that live at the same time.
 
-A tensor lives from the operation that makes it to the last one that reads it, both
+A buffer lives from the first operation that writes into it to the last one that reads it, both
 included: an operation's result never overlaps its operands. All banks and positions
 share their addresses, so the memory is one line of words.
 """
@@ -8,16 +8,15 @@ share their addresses, so the memory is one line of words.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from rmsmp_hls.errors import ResourceError
-from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.schedule.layout import TensorLayout, layout_of
+from rmsmp_hls.schedule.arrange import Arrangement, buffer_lifetimes
+from rmsmp_hls.schedule.layout import TensorLayout
 
 
 @dataclass(frozen=True, slots=True)
 class Lifetime:
-    """A tensor of `words` addresses that lives in operations `first` .. `last`, inclusive."""
+    """A buffer of `words` addresses that lives in operations `first` .. `last`, inclusive."""
 
     name: str
     words: int
@@ -31,7 +30,7 @@ class Lifetime:
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
-    """Bases by tensor name, in order of the operations, and the words needed in all."""
+    """Bases by buffer name, in order of the operations, and the words needed in all."""
 
     bases: tuple[tuple[str, int], ...]
     depth: int
@@ -47,6 +46,22 @@ def _lowest_gap(words: int, taken: Iterable[tuple[int, int]], *, tightest: bool)
             best = (room, end)
         end = max(end, high)
     return end if best is None else best[1]
+
+
+def place_in_gaps(
+    words: Sequence[int], taken: Sequence[tuple[int, int]], depth: int
+) -> list[int] | None:
+    """Return bases for ranges of `words` addresses between the `taken` ones, None if they do not
+    all fit below `depth`. The largest are placed first, each into the tightest gap."""
+    occupied = [*taken, (depth, depth)]
+    bases = [0] * len(words)
+    for number in sorted(range(len(words)), key=lambda i: (-words[i], i)):
+        base = _lowest_gap(words[number], occupied, tightest=True)
+        if base + words[number] > depth:
+            return None
+        bases[number] = base
+        occupied.append((base, base + words[number]))
+    return bases
 
 
 def _place(order: Sequence[Lifetime], *, tightest: bool) -> dict[str, int]:
@@ -76,52 +91,23 @@ def allocate(lifetimes: Sequence[Lifetime]) -> Allocation:
     return best
 
 
-def graph_lifetimes(graph: IntGraph, channels: int, banks: int) -> tuple[Lifetime, ...]:
-    """Return the lifetime of every tensor in the activation memory, logits excluded."""
-    last = {op.name: number for number, op in enumerate(graph)}
-    for number, op in enumerate(graph):
-        for name in op.inputs:
-            last[name] = number
-    last[graph.output] = len(graph.ops)
+def arrangement_lifetimes(arrangement: Arrangement, output: str) -> tuple[Lifetime, ...]:
+    """Return the lifetime of every buffer of an arranged network with result `output`."""
     return tuple(
-        Lifetime(op.name, layout_of(op, channels, banks).words, number, last[op.name])
-        for number, op in enumerate(graph)
-        if op.output is not None
+        Lifetime(name, arrangement.buffers[name].words(arrangement.banks), first, last)
+        for name, first, last in buffer_lifetimes(arrangement, output)
     )
 
 
-def allocate_graph(
-    graph: IntGraph, channels: int, banks: int
+def allocate_arrangement(
+    arrangement: Arrangement, output: str
 ) -> tuple[tuple[TensorLayout, ...], int]:
-    """Return the layouts of all tensors of `graph`, placed, and the words per bank needed."""
-    allocation = allocate(graph_lifetimes(graph, channels, banks))
+    """Return the layouts of all tensors, their buffers placed, and the words per bank needed."""
+    allocation = allocate(arrangement_lifetimes(arrangement, output))
     bases = dict(allocation.bases)
     layouts = tuple(
-        replace(layout_of(op, channels, banks), base=bases[op.name])
-        for op in graph
+        arrangement.layout(op, bases[arrangement.places[op.name].buffer])
+        for op in arrangement.ops
         if op.output is not None
     )
     return layouts, allocation.depth
-
-
-def check_depth(graph: IntGraph, channels: int, banks: int, needed: int, available: int) -> None:
-    """Refuse an activation memory that is too small for the graph.
-
-    Raises:
-        ResourceError: names the tensors that live at the fullest moment and their words.
-    """
-    if needed <= available:
-        return
-    lives = graph_lifetimes(graph, channels, banks)
-    moments = range(len(graph.ops) + 1)
-    load = {t: sum(x.words for x in lives if x.first <= t <= x.last) for t in moments}
-    fullest = max(moments, key=lambda t: load[t])
-    names = ", ".join(
-        f"{life.name[:60]} ({life.words})" for life in lives if life.first <= fullest <= life.last
-    )
-    raise ResourceError(
-        f"the activation memory needs {needed} words per bank, the array has {available}",
-        where=f"{graph.ops[min(fullest, len(graph.ops) - 1)].name[:60]}: tensors in memory "
-        f"at once, words each: {names}",
-        fix="choose a smaller input image, a larger board, or an array with more memory",
-    )

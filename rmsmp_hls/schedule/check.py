@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntSumPool
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntInput,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntOp,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
 from rmsmp_hls.schedule.place_rows import check_formats
 
 _MULTIPLIER_BITS = 18
@@ -23,7 +37,7 @@ def _fits(values: object, bits: int) -> bool:
     return not array.size or (int(array.min()) >= -limit and int(array.max()) < limit)
 
 
-def _requantization(op: IntAdd | IntMatmul | IntSumPool) -> list[str]:
+def _requantization(op: IntAdd | IntMatmul | IntMultiply | IntSumPool) -> list[str]:
     if isinstance(op, IntMatmul):
         multipliers: object = op.multiplier.array
         biases: object = op.bias.array
@@ -46,21 +60,42 @@ def _requantization(op: IntAdd | IntMatmul | IntSumPool) -> list[str]:
     return problems
 
 
+def _sums(op: IntMatmul, array: ArrayShape) -> list[str]:
+    if op.acc_bits <= array.acc_bits:
+        return []
+    return [f"needs {op.acc_bits}-bit partial sums, the array's have {array.acc_bits} bits"]
+
+
+def check_sums(ops: Iterable[IntOp], array: ArrayShape) -> None:
+    """Refuse matrix multiplications, those that copy channels included, with too wide sums.
+
+    Raises:
+        LoweringError: lists them.
+    """
+    findings = [
+        LoweringError(text, where=op.name, fix="choose an array with wider partial sums")
+        for op in ops
+        if isinstance(op, IntMatmul)
+        for text in _sums(op, array)
+    ]
+    if findings:
+        raise LoweringError.gather(findings)
+
+
 def _matmul(graph: IntGraph, op: IntMatmul, array: ArrayShape) -> list[str]:
     problems = []
     depth = graph.op(op.inputs[0]).shape[0]
     rows = op.shape[0]
-    if len(op.codes.shape) != 4 or op.codes.shape[:2] != (rows, depth):
+    if op.groups < 1 or depth % op.groups or rows % op.groups:
+        problems.append(f"{op.groups} groups do not divide {depth} -> {rows} channels")
+    elif len(op.codes.shape) != 4 or op.codes.shape[:2] != (rows, depth // op.groups):
         problems.append(f"weight codes {op.codes.shape} do not match {depth} -> {rows} channels")
     elif op.codes.shape[2:] != op.window.kernel:
         problems.append(f"weight codes {op.codes.shape} do not match kernel {op.window.kernel}")
     lengths = {len(op.formats), op.multiplier.array.size, op.bias.array.size}
     if lengths != {rows}:
         problems.append(f"formats, multipliers and biases must have {rows} entries each")
-    if op.acc_bits > array.acc_bits:
-        problems.append(
-            f"needs {op.acc_bits}-bit partial sums, the array's have {array.acc_bits} bits"
-        )
+    problems += _sums(op, array)
     if rows > _MAX_BLOCKS * array.channels:
         problems.append(f"more than {_MAX_BLOCKS} channel blocks")
     if op.output is None:
@@ -81,6 +116,48 @@ def _window(graph: IntGraph, op: IntMatmul | IntMaxPool | IntSumPool) -> list[st
     if size != op.shape[1:]:
         return [f"makes {op.shape[1:]} pixels, its window on {height} x {width} gives {size}"]
     return []
+
+
+def _codes(graph: IntGraph, op: IntOp) -> list[str]:
+    """What is wrong with the codes of an operation that moves or looks up codes."""
+    if op.output is None or not op.inputs:
+        return []
+    sources = [graph.op(name).output for name in op.inputs]
+    if isinstance(op, IntMaxPool | IntConcat | IntSelect | IntUpsample):
+        same = {(op.output.bits, op.output.signed)}
+        if {(form.bits, form.signed) for form in sources if form} != same:
+            kind = {IntMaxPool: "a maximum", IntConcat: "a concatenation"}
+            name = kind.get(type(op), "what moves codes")
+            return [f"{name} must keep the format of its operand"]
+    if isinstance(op, IntTable) and sources[0] is not None:
+        table, form = np.asarray(op.table.array), sources[0]
+        if table.shape != (form.high - form.low + 1,):
+            return [f"a table of {table.size} entries for {form.high - form.low + 1} codes"]
+        if table.min() < op.output.low or table.max() > op.output.high:
+            return ["a table entry is outside the output's codes"]
+    return []
+
+
+def _shapes(graph: IntGraph, op: IntOp) -> list[str]:
+    """What is wrong with the shapes of an operation without a window."""
+    shapes = [graph.op(name).shape for name in op.inputs]
+    channels, *pixels = op.shape
+    fits = True
+    if isinstance(op, IntAdd | IntMultiply):
+        fits = shapes[0] == op.shape and shapes[1] in (op.shape, (channels, 1, 1))
+    elif isinstance(op, IntConcat):
+        fits = channels == sum(shape[0] for shape in shapes)
+        fits = fits and all(list(shape[1:]) == pixels for shape in shapes)
+    elif isinstance(op, IntSelect):
+        fits = op.shape == (len(op.indices), *shapes[0][1:])
+        fits = fits and all(0 <= index < shapes[0][0] for index in op.indices)
+    elif isinstance(op, IntUpsample):
+        depth, height, width = shapes[0]
+        fits = min(op.factors) >= 1
+        fits = fits and op.shape == (depth, height * op.factors[0], width * op.factors[1])
+    elif isinstance(op, IntTable):
+        fits = shapes[0] == op.shape
+    return [] if fits else [f"its operands {shapes} do not give its result {op.shape}"]
 
 
 def check_runs(graph: IntGraph, array: ArrayShape) -> None:
@@ -115,15 +192,9 @@ def check_runs(graph: IntGraph, array: ArrayShape) -> None:
             problems.append("makes no codes, which only a matrix multiplication may")
         if isinstance(op, IntMatmul | IntMaxPool | IntSumPool):
             problems += _window(graph, op)
-        if isinstance(op, IntMatmul | IntAdd | IntSumPool):
+        if isinstance(op, IntMatmul | IntAdd | IntMultiply | IntSumPool):
             problems += _requantization(op)
-        if isinstance(op, IntMaxPool) and op.output is not None:
-            source = graph.op(op.inputs[0]).output
-            assert source is not None, "logits were refused above"
-            if (op.output.bits, op.output.signed) != (source.bits, source.signed):
-                problems.append("a maximum must keep the format of its operand")
-        if isinstance(op, IntAdd) and {graph.op(n).shape for n in op.inputs} != {op.shape}:
-            problems.append("the operands of an addition must have the shape of its result")
+        problems += _codes(graph, op) + _shapes(graph, op)
         findings += [
             LoweringError(text, where=op.name, fix="this is a fault of the lowering or the array")
             for text in problems

@@ -8,8 +8,8 @@ as soon as a lower bound of its cycles is behind the best array found. All array
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import replace
+from math import inf
 
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape
@@ -17,14 +17,14 @@ from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
-from rmsmp_hls.schedule.adapt import activation_depth
-from rmsmp_hls.schedule.allocate import allocate_graph, check_depth
-from rmsmp_hls.schedule.jobs import MatmulJob, VectorJob, graph_jobs, job_iterations
-from rmsmp_hls.schedule.place_rows import fewest_tiles, lane_counts
+from rmsmp_hls.schedule.copies import GATHER_BITS
+from rmsmp_hls.schedule.demands import Demands, no_room
+from rmsmp_hls.schedule.forms import is_depthwise
 from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
+from rmsmp_hls.schedule.workload import Workload
 
 TIE = 1.03
 """Arrays whose predicted cycles are within this factor of the best are equally good."""
@@ -34,43 +34,7 @@ _PIXELS = (8, 6, 4, 2)
 _ROWS = (128, 112, 96, 80, 72, 64, 56, 48, 40, 32, 28, 24, 20, 16, 12, 10, 8, 6, 4, 2, 1)
 _TILE_GROUPS = (16, 32, 64, 128, 256, 512)
 _DRAIN_ROWS = (1, 2, 4, 8, 16, 32)
-
-
-@dataclass(frozen=True, slots=True)
-class _Load:
-    """The network's work and the limits that every candidate shares."""
-
-    matmuls: dict[MatmulJob, int]
-    vectors: dict[VectorJob, int]
-    moves: int
-    bytes_per_cycle: float
-
-    def floor(self, array: ArrayShape) -> int:
-        """Return a bound that no tiling of the matrix multiplications can beat."""
-        total = self.moves
-        for job, count in self.matmuls.items():
-            tiles = fewest_tiles(job.rows, lane_counts(array))
-            pixels = 1 if job.logits else array.pixels
-            groups = job.out_height * ceil_div(job.out_width, pixels)
-            step = max(groups, array.weight_words, array.min_step)
-            total += count * tiles * job.steps(array.channels) * step
-        return total
-
-    def matmul_cycles(self, array: ArrayShape) -> int:
-        """Return the cycles of all matrix multiplications, DDR traffic of weights included."""
-        total, words = 0, 0
-        for job, count in self.matmuls.items():
-            tiles = fewest_tiles(job.rows, lane_counts(array))
-            iterations, tiling = job_iterations(job, array, tiles)
-            total += count * iterations
-            words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
-        ddr = words * array.weight_word_bits / 8 / self.bytes_per_cycle
-        return max(total, round(ddr))
-
-    def vector_cycles(self, array: ArrayShape) -> int:
-        """Return the cycles of the vector unit, loads and stores."""
-        work = sum(count * job.iterations(array) for job, count in self.vectors.items())
-        return self.moves + work
+_USUAL_CHANNELS, _USUAL_BANKS = 32, 8  # of what does not depend much on them
 
 
 def _network_codebook(graph: IntGraph, asked: str | None) -> str:
@@ -107,21 +71,21 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
 
 
 def _candidates(
-    graph: IntGraph, board: Board, load: _Load, ratios: tuple[Ratio, ...], book: str
+    board: Board, network: Workload, ratios: tuple[Ratio, ...], book: str
 ) -> Iterator[ArrayShape]:
     """Yield arrays with the smallest drain, vector unit and partial sums, largest first."""
-    acc_bits = max([8] + [op.acc_bits for op in graph if isinstance(op, IntMatmul)])
-    widest = max([1] + [job.out_width for job in load.matmuls])
-    deepest = max([1] + [job.in_channels for job in load.matmuls])
-    most_rows = max([1] + [sum(job.rows) for job in load.matmuls])
-    strided = any(job.stride_w % 2 == 0 for job in load.matmuls)
-
-    @cache
-    def depth(channels: int, banks: int) -> int:
-        return activation_depth(graph, channels, banks)
-
+    usual = network.arranged(_USUAL_CHANNELS, _USUAL_BANKS)
+    made = {op.name: op for op in usual.ops}
+    weighted = [op for op in usual.ops if isinstance(op, IntMatmul)]
+    moved = any(isinstance(op, IntConcat | IntSelect) or is_depthwise(op) for op in usual.ops)
+    acc_bits = max([GATHER_BITS if moved else 8] + [op.acc_bits for op in weighted])
+    widest = max([1] + [op.shape[2] for op in weighted])
+    deepest = max([1] + [made[op.inputs[0]].shape[0] for op in weighted])
+    most_rows = max([1] + [op.shape[0] for op in weighted])
+    strided = any(op.window.stride[1] % 2 == 0 for op in weighted)
+    jobs = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     splits: dict[int, tuple[Lanes, ...]] = {
-        rows: lane_splits(rows, load.matmuls, ratios)
+        rows: lane_splits(rows, jobs, ratios)
         for rows in _ROWS
         if rows < 2 * most_rows or rows == min(_ROWS)
     }
@@ -147,7 +111,7 @@ def _candidates(
                 drain_rows=1,
                 vector_lanes=4,
                 tile_groups=_TILE_GROUPS[0],
-                activation_depth=depth(channels, banks),
+                activation_depth=network.depths(channels, banks)[0],
                 weight_word_bits=board.memory_port_bits,
                 acc_bits=acc_bits,
                 shift_add_codebook=book,
@@ -155,25 +119,35 @@ def _candidates(
             )
 
 
-def _variants(array: ArrayShape, load: _Load) -> Iterator[tuple[int, ArrayShape]]:
-    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit."""
+def _variants(
+    array: ArrayShape, network: Workload, most: float
+) -> Iterator[tuple[int, ArrayShape]]:
+    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit whose matrix
+    multiplications do not pass `most` cycles."""
+    jobs = network.jobs(array.channels, array.banks)
     most_groups = max(
-        [1] + [j.out_height * ceil_div(j.out_width, 2) for j in load.matmuls if not j.logits]
+        [1] + [j.out_height * ceil_div(j.out_width, 2) for j in jobs.matmuls if not j.logits]
     )
     vector_lanes = [n for n in (4, 8, 16, 32, 64, 128) if n <= array.channels]
-    vectors = [(n, load.vector_cycles(replace(array, vector_lanes=n))) for n in vector_lanes]
-    if not load.vectors:
+    vectors = [(network.vector_cycles(replace(array, vector_lanes=n)), n) for n in vector_lanes]
+    if not jobs.vectors:
         vectors = vectors[:1]
     for drain in _DRAIN_ROWS:
         if array.rows % drain or drain > array.channels:
             continue
         for groups in _TILE_GROUPS:
             shape = replace(array, drain_rows=drain, tile_groups=groups)
-            cycles = load.matmul_cycles(shape)
-            for lanes, vector_cycles in vectors:
-                yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
+            cycles = network.matmul_cycles(shape, most - min(vectors)[0])
+            if cycles is not None:
+                for vector_cycles, lanes in vectors:
+                    yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
             if groups >= most_groups:
                 break
+
+
+def _memory(array: ArrayShape) -> int:
+    """Return the nibbles of the activation memory."""
+    return array.activation_depth * array.banks * array.channels
 
 
 def _score(cost: Resources, board: Board) -> float:
@@ -202,15 +176,16 @@ def choose_array(
         codebook: codebook of the shift-add lanes; default that of the rows.
 
     Raises:
-        ResourceError: no array fits; names what the smallest one exceeds.
+        ResourceError: no array fits; names what the smallest one exceeds, or the tensors whose
+            lines the largest memory cannot hold.
         LoweringError: the rows are of two shift-add codebooks.
     """
     shares = shares or Shares()
     book = _network_codebook(graph, codebook)
-    matmuls, vectors, moves = graph_jobs(graph)
     clock = clock_mhz or board.clock_mhz
     per_cycle = board.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / clock
-    load = _Load(matmuls, vectors, moves, per_cycle)
+    network = Workload(graph, per_cycle)
+    matmuls = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     ratios: tuple[Ratio, ...] = (work_ratio(matmuls),) if matmuls else ((1.0, 0.0, 0.0),)
     if ratio is not None and sum(ratio) > 0:
         whole = sum(ratio)
@@ -218,30 +193,44 @@ def choose_array(
     best: int | None = None
     found: list[tuple[int, float, ArrayShape]] = []
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
-    for base in _candidates(graph, board, load, ratios, book):
-        if best is not None and load.floor(base) > best * TIE:
+    roomiest: ArrayShape | None = None
+    for base in _candidates(board, network, ratios, book):
+        if best is not None and network.floor(base) > best * TIE:
             continue
-        cost = array_cost(base)
-        if faults := excess(cost, board, shares):
+        fitting = None
+        for depth in network.depths(base.channels, base.banks):
+            shallow = replace(base, activation_depth=depth)
+            cost = array_cost(shallow)
+            faults = excess(cost, board, shares)
+            if not faults:
+                fitting = shallow
+                break
             size = _score(cost, board)
             if smallest is None or size < smallest[0]:
-                smallest = (size, base, faults)
+                smallest = (size, shallow, faults)
+        if fitting is None:
             continue
-        for cycles, array in _variants(base, load):
+        if network.spill_cycles(fitting) is None:
+            roomiest = max(roomiest or fitting, fitting, key=_memory)
+            continue
+        most = inf if best is None else best * TIE
+        for cycles, array in _variants(fitting, network, most):
             if best is not None and cycles > best * TIE:
                 continue
             cost = array_cost(array)
             if not excess(cost, board, shares):
                 found.append((cycles, _score(cost, board), array))
                 best = cycles if best is None else min(best, cycles)
+    if best is None and roomiest is not None:
+        arrangement = network.arranged(roomiest.channels, roomiest.banks)
+        raise no_room(Demands(arrangement, graph.output), roomiest.activation_depth)
     if best is None:
-        raise _no_array(graph, board, smallest)
+        raise _no_array(board, smallest)
     ties = [entry for entry in found if entry[0] <= best * TIE]
     return min(ties, key=lambda entry: (entry[1], entry[0]))[2]
 
 
 def _no_array(
-    graph: IntGraph,
     board: Board,
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None,
 ) -> ResourceError:
@@ -250,7 +239,7 @@ def _no_array(
         return ResourceError(
             "no split of row lanes serves all row formats", where=f"board {board.name}"
         )
-    _, array, faults = smallest
+    _, _, faults = smallest
     findings = [
         ResourceError(
             f"even the smallest array does not fit; {text}",
@@ -259,12 +248,6 @@ def _no_array(
         )
         for text in faults
     ]
-    if any(text.startswith("BRAM36") for text in faults):
-        depth = allocate_graph(graph, array.channels, array.banks)[1]
-        try:
-            check_depth(graph, array.channels, array.banks, depth, depth - 1)
-        except ResourceError as error:
-            findings.append(ResourceError(f"what fills the memory: {error.where}"))
     gathered = ResourceError.gather(findings)
     assert isinstance(gathered, ResourceError), "gather keeps the class"
     return gathered

@@ -2,46 +2,86 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.cycles import (
     Tiling,
-    ceil_div,
     choose_tiling,
+    folded_load_iterations,
     matmul_iterations,
     move_iterations,
     vector_iterations,
 )
-from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
-from rmsmp_hls.schedule.place_rows import kind_counts
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntInput,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntOp,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
+from rmsmp_hls.ir.types import Window
+from rmsmp_hls.schedule.arrange import Arrangement
+from rmsmp_hls.schedule.layout import slot_blocks
+from rmsmp_hls.schedule.place_rows import fewest_tiles
+from rmsmp_hls.schedule.sections import Sections, sections
+
+VectorOp = IntAdd | IntMultiply | IntMaxPool | IntSumPool | IntTable | IntUpsample
+"""What the vector unit computes."""
 
 
 @dataclass(frozen=True, slots=True)
 class MatmulJob:
-    """A matrix multiplication: output size, kernel taps, operand, rows of each kind."""
+    """A matrix multiplication on an array of some TN.
+
+    Attributes:
+        out_height, out_width: output pixels.
+        stride_w: horizontal stride.
+        taps: KH * KW.
+        blocks: channel blocks that a row tile reads.
+        sections: how often: row tiles of distinct blocks.
+        rows: rows of each kind, the most in one section.
+        depth: operand channels of one section, at most; what a row tile could use.
+        in_planes, out_planes: nibbles of a code.
+        logits: whether the result leaves the array.
+    """
 
     out_height: int
     out_width: int
     stride_w: int
     taps: int
-    in_channels: int
-    in_planes: int
+    blocks: int
+    sections: int
     rows: tuple[int, int, int]
+    depth: int
+    in_planes: int
     out_planes: int
     logits: bool
 
-    def steps(self, channels: int) -> int:
-        """Return the weight tiles of a block, for TN = `channels`."""
-        return self.taps * ceil_div(self.in_channels, channels) * self.in_planes
+    @property
+    def steps(self) -> int:
+        """Weight tiles of a block."""
+        return self.taps * self.blocks * self.in_planes
 
     @property
-    def macs(self) -> int:
-        """Multiply-accumulates of the network's arithmetic (an 8-bit operand counts once)."""
-        pixels = self.out_height * self.out_width
-        return pixels * sum(self.rows) * self.taps * self.in_channels
+    def row_work(self) -> int:
+        """Multiply-accumulates of a row lane in one row tile (an 8-bit operand counts once)."""
+        return self.out_height * self.out_width * self.taps * self.depth
+
+    def lines(self, height: int) -> MatmulJob:
+        """Return the job of `height` output lines of this one."""
+        return replace(self, out_height=height)
+
+    def row_tiles(self, lanes: tuple[int, int, int]) -> int:
+        """Return the row tiles that the numbers of rows ask for; 0 if a kind has no lane."""
+        return self.sections * fewest_tiles(self.rows, lanes)
 
     def tiling(self, array: ArrayShape, row_tiles: int) -> Tiling:
         """Return the best cut of this job on `array` with that many row tiles."""
@@ -50,7 +90,7 @@ class MatmulJob:
             out_height=self.out_height,
             out_width=self.out_width,
             stride_w=self.stride_w,
-            steps=self.steps(array.channels),
+            steps=self.steps,
             row_tiles=row_tiles,
             planes=self.out_planes,
             logits=self.logits,
@@ -59,90 +99,143 @@ class MatmulJob:
 
 @dataclass(frozen=True, slots=True)
 class VectorJob:
-    """A pooling, adding or requantizing operation; `planes` per tap, padding rule applied."""
+    """An operation of the vector unit; `planes` per tap, padding rule applied."""
 
     out_height: int
     out_width: int
-    channels: int
+    blocks: int
     taps: int
     planes: int
+    table: bool
 
     def iterations(self, array: ArrayShape) -> int:
         """Return the exact iterations on `array`."""
         return vector_iterations(
-            array, self.out_height, self.out_width, self.channels, self.taps, self.planes
+            array, self.out_height, self.out_width, self.blocks, self.taps, self.planes, self.table
         )
 
 
-def _planes(graph: IntGraph, name: str) -> int:
-    source = graph.op(name).output
-    assert source is not None, "nothing reads logits"
-    return source.planes
+def op_macs(op: IntOp) -> int:
+    """Return the multiply-accumulates of the network's arithmetic, 0 of other operations."""
+    if not isinstance(op, IntMatmul):
+        return 0
+    return op.shape[1] * op.shape[2] * op.codes.array.size
 
 
-@lru_cache(maxsize=4096)
-def _kind_counts(formats: tuple[str, ...]) -> tuple[int, int, int]:
-    return kind_counts(formats)
+def vector_window(op: VectorOp) -> Window:
+    """Return the window of an operation of the vector unit; 1 x 1 where it has none."""
+    return op.window if isinstance(op, IntMaxPool | IntSumPool) else Window()
 
 
-def matmul_job(graph: IntGraph, op: IntMatmul) -> MatmulJob:
-    """Return the job of one matrix multiplication."""
-    _, in_channels, kernel_h, kernel_w = op.codes.shape
-    _, height, width = op.shape
-    return MatmulJob(
-        out_height=height,
-        out_width=width,
-        stride_w=op.window.stride[1],
-        taps=kernel_h * kernel_w,
-        in_channels=in_channels,
-        in_planes=_planes(graph, op.inputs[0]),
-        rows=_kind_counts(op.formats),
-        out_planes=op.output.planes if op.output else 1,
-        logits=op.output is None,
-    )
+def vector_taps(op: VectorOp) -> int:
+    """Return the reads per output pixel: a window's, or one per operand."""
+    kernel = vector_window(op).kernel
+    return kernel[0] * kernel[1] * len(op.inputs)
 
 
-def vector_job(graph: IntGraph, op: IntAdd | IntMaxPool | IntSumPool) -> VectorJob:
-    """Return the job of one operation of the vector unit.
+def tap_planes(taps: int, operands: int, result: int) -> int:
+    """Return the planes to read per tap, from those of the operands and of the result.
 
     A lone one-plane tap whose result has two planes is padded to two planes: the high nibble
     of one pixel would meet the low nibble of the next otherwise (docs/hardware.md).
     """
-    assert op.output is not None, "the vector unit writes codes"
-    taps = 2 if isinstance(op, IntAdd) else op.window.kernel[0] * op.window.kernel[1]
-    planes = max(_planes(graph, name) for name in op.inputs)
-    if op.output.planes == 2 and taps * planes < 2:
-        planes = 2
-    channels, height, width = op.shape
-    return VectorJob(height, width, channels, taps, planes)
+    return 2 if result == 2 and taps * operands < 2 else operands
 
 
-def tensor_move_iterations(op: IntOp) -> int:
-    """Return the iterations of a load or store of the tensor that `op` makes."""
-    assert op.output is not None, "logits are not stored"
-    channels, height, width = op.shape
-    return move_iterations(height, width, channels, op.output.planes)
+@lru_cache(maxsize=4096)
+def _fullest(found: Sections, formats: tuple[str, ...]) -> tuple[int, int, int]:
+    return found.fullest(formats)
 
 
-def graph_jobs(
-    graph: IntGraph,
-) -> tuple[dict[MatmulJob, int], dict[VectorJob, int], int]:
-    """Return the jobs of a graph with how often each occurs, and iterations of load and store."""
+class JobMaker:
+    """Reads jobs off an arrangement."""
+
+    def __init__(self, arrangement: Arrangement) -> None:
+        self.arrangement = arrangement
+        self.made = {op.name: op for op in arrangement.ops}
+
+    def planes(self, name: str) -> int:
+        """Return the planes of a tensor."""
+        source = self.made[name].output
+        assert source is not None, "nothing reads logits"
+        return source.planes
+
+    def matmul(self, op: IntMatmul) -> MatmulJob:
+        """Return the job of one matrix multiplication."""
+        where = self.arrangement
+        _, group_channels, kernel_h, kernel_w = op.codes.shape
+        found = sections(op, where.slots(op.inputs[0]), where.channels)
+        channels = group_channels * op.groups
+        return MatmulJob(
+            out_height=op.shape[1],
+            out_width=op.shape[2],
+            stride_w=op.window.stride[1],
+            taps=kernel_h * kernel_w,
+            blocks=found.blocks,
+            sections=found.count,
+            rows=_fullest(found, op.formats),
+            depth=channels if found.count == 1 else found.blocks * where.channels,
+            in_planes=self.planes(op.inputs[0]),
+            out_planes=op.output.planes if op.output else 1,
+            logits=op.output is None,
+        )
+
+    def vector(self, op: VectorOp) -> VectorJob:
+        """Return the job of one operation of the vector unit."""
+        assert op.output is not None, "the vector unit writes codes"
+        taps = vector_taps(op)
+        planes = tap_planes(taps, max(map(self.planes, op.inputs)), op.output.planes)
+        slots = self.arrangement.slots(op.name)
+        return VectorJob(
+            out_height=op.shape[1],
+            out_width=op.shape[2],
+            blocks=slot_blocks(slots, self.arrangement.channels),
+            taps=taps,
+            planes=planes,
+            table=isinstance(op, IntTable),
+        )
+
+    def load(self) -> int:
+        """Return the iterations of the load of the input."""
+        op, fold = self.arrangement.ops[0], self.arrangement.fold
+        if fold is None:
+            return self.store(op)
+        return folded_load_iterations(
+            op.shape[1], fold.width, fold.left, fold.right, self.planes(op.name)
+        )
+
+    def store(self, op: IntOp) -> int:
+        """Return the iterations of a store of the tensor that `op` makes."""
+        chunks = -(-(max(self.arrangement.slots(op.name)) + 1) // 4)
+        return move_iterations(op.shape[1], op.shape[2], chunks, self.planes(op.name))
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs of a network with how often each occurs, and iterations of load and store."""
+
+    matmuls: dict[MatmulJob, int]
+    vectors: dict[VectorJob, int]
+    moves: int
+
+
+def arranged_jobs(arrangement: Arrangement, output: str) -> Jobs:
+    """Return the jobs of an arranged network whose result is `output`."""
+    maker = JobMaker(arrangement)
     matmuls: dict[MatmulJob, int] = {}
     vectors: dict[VectorJob, int] = {}
-    moves = 0
-    for op in graph:
+    moves = maker.load()
+    for op in arrangement.ops:
         if isinstance(op, IntMatmul):
-            job = matmul_job(graph, op)
+            job = maker.matmul(op)
             matmuls[job] = matmuls.get(job, 0) + 1
-        elif isinstance(op, IntAdd | IntMaxPool | IntSumPool):
-            vector = vector_job(graph, op)
+        elif not isinstance(op, IntInput | IntConcat | IntSelect):
+            assert isinstance(op, VectorOp), "every operation has its unit"
+            vector = maker.vector(op)
             vectors[vector] = vectors.get(vector, 0) + 1
-        elif isinstance(op, IntInput):
-            moves += tensor_move_iterations(op)
-        if op.name == graph.output and op.output is not None:
-            moves += tensor_move_iterations(op)
-    return matmuls, vectors, moves
+        if op.name == output and op.output is not None:
+            moves += maker.store(op)
+    return Jobs(matmuls, vectors, moves)
 
 
 def job_iterations(job: MatmulJob, array: ArrayShape, row_tiles: int) -> tuple[int, Tiling]:

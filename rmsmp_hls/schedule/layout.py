@@ -2,28 +2,48 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from rmsmp_hls.hw.cycles import ceil_div
-from rmsmp_hls.ir.int_ops import IntOp
+
+Slots = tuple[int, ...]
+"""Slot of every channel: position `slot mod TN`, block `slot div TN`."""
+
+
+@lru_cache(maxsize=256)
+def dense_slots(channels: int) -> Slots:
+    """Return the slots of a dense tensor: channel c in slot c."""
+    return tuple(range(channels))
+
+
+def slot_blocks(slots: Slots, channels: int) -> int:
+    """Return the blocks up to the last slot, for TN = `channels`."""
+    return max(slots) // channels + 1
 
 
 @dataclass(frozen=True, slots=True)
 class TensorLayout:
-    """One activation tensor in the activation memory.
+    """One activation tensor, or some of its lines, in the activation memory.
 
     Attributes:
         name: the tensor.
-        base: first address, the same in every bank and position.
-        channels, height, width: shape.
+        buffer: the room it lies in: its own name, or that of the concatenation it is part of.
+        base: address of its first line and block, the same in every bank and position.
+        channels, width: shape.
+        height: lines held.
         bits, signed: format of the codes.
         planes: nibbles of a code.
-        blocks: channel blocks, ceil(channels / TN).
-        pixel_stride: addresses of one pixel of a bank.
-        line_stride: addresses of one line of a bank.
+        blocks: channel blocks from its first to its last slot.
+        pixel_stride: addresses from one pixel of a bank to the next.
+        line_stride: addresses from one line of a bank to the next.
+        slots: slot of every channel, counted from `base`; None: channel c in slot c.
+        top: number of the first line held.
+        narrow: whether signed codes are symmetric.
     """
 
     name: str
+    buffer: str
     base: int
     channels: int
     height: int
@@ -34,37 +54,30 @@ class TensorLayout:
     blocks: int
     pixel_stride: int
     line_stride: int
+    slots: Slots | None = None
+    top: int = 0
+    narrow: bool = True
 
     @property
-    def words(self) -> int:
-        """Addresses that the tensor takes in every bank."""
-        return self.height * self.line_stride
+    def channel_slots(self) -> Slots:
+        """Slot of every channel, also of a dense tensor."""
+        return dense_slots(self.channels) if self.slots is None else self.slots
+
+    @property
+    def chunks(self) -> int:
+        """Words of four neighbouring slots that hold all channels of a pixel."""
+        return ceil_div(max(self.channel_slots) + 1, 4)
 
     @property
     def transfer_words(self) -> int:
-        """32-bit words of the tensor in the input or output: four codes each."""
-        return self.height * self.width * ceil_div(self.channels, 4)
+        """32-bit words of the lines held in the input or output: four codes each."""
+        return self.height * self.width * self.chunks
 
-
-def layout_of(op: IntOp, channels: int, banks: int, base: int = 0) -> TensorLayout:
-    """Return the layout of the tensor that `op` makes, for TN = `channels` and NB = `banks`.
-
-    `op.output` must not be None: logits have no place in the activation memory.
-    """
-    assert op.output is not None, "logits leave the array"
-    depth, height, width = op.shape
-    blocks = ceil_div(depth, channels)
-    pixel_stride = blocks * op.output.planes
-    return TensorLayout(
-        name=op.name,
-        base=base,
-        channels=depth,
-        height=height,
-        width=width,
-        bits=op.output.bits,
-        signed=op.output.signed,
-        planes=op.output.planes,
-        blocks=blocks,
-        pixel_stride=pixel_stride,
-        line_stride=ceil_div(width, banks) * pixel_stride,
-    )
+    def lines(self, first: int, last: int) -> TensorLayout:
+        """Return the layout of lines `first` .. `last - 1`, all of which must be held; of no
+        lines at all (`last` = `first`) that of nothing."""
+        if first == last:
+            return replace(self, height=0)
+        assert self.top <= first < last <= self.top + self.height, "lines that are not there"
+        base = self.base + (first - self.top) * self.line_stride
+        return replace(self, base=base, height=last - first, top=first)

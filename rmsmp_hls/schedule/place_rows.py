@@ -1,7 +1,7 @@
 """Rows into lanes: every filter gets a (row tile, lane) of its kind.
 
 Lanes that drain in one cycle (a *drain group*: `lane div drain_rows` equal) must hold
-channels of distinct positions `c mod TN`. So the places are an edge coloring: rows are edges
+channels of distinct positions `slot mod TN`. So the places are an edge coloring: rows are edges
 between (drain group, position) and lanes, row tiles are colors. Once every lane and every
 (drain group, position) has at most T rows, T tiles suffice (König's theorem: the edges of a
 bipartite multigraph can be colored with as many colors as its largest degree).
@@ -9,9 +9,11 @@ bipartite multigraph can be colored with as many colors as its largest degree).
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from functools import cache
 
 from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.hw.array import ArrayShape
@@ -41,6 +43,7 @@ class RowPlaces:
     lanes: tuple[int, ...]
 
 
+@cache
 def kind_of(row_format: str) -> LaneKind:
     """Return the kind of lane that rows of this codebook need at least."""
     book = codebook(row_format)
@@ -52,8 +55,8 @@ def kind_of(row_format: str) -> LaneKind:
 def kind_counts(formats: Sequence[str]) -> tuple[int, int, int]:
     """Return how many rows need a shift-add, a fixed-4 and a fixed-8 lane."""
     counts = [0, 0, 0]
-    for row_format in formats:
-        counts[kind_of(row_format)] += 1
+    for row_format, number in Counter(formats).items():
+        counts[kind_of(row_format)] += number
     return counts[0], counts[1], counts[2]
 
 
@@ -146,50 +149,97 @@ def _color(edges: Sequence[tuple[int, int]], tiles: int) -> list[int]:
     return color
 
 
-def place_rows(formats: Sequence[str], array: ArrayShape, where: str = "") -> RowPlaces:
+def place_rows(
+    formats: Sequence[str],
+    array: ArrayShape,
+    where: str = "",
+    positions: Sequence[int] | None = None,
+    sections: Sequence[int] | None = None,
+) -> RowPlaces:
     """Place the rows of one matrix multiplication; row `c` is output channel `c`.
 
     Args:
         formats: codebook name of every row.
         array: the array.
         where: the operation, for messages.
+        positions: slot mod TN of every row; default row mod TN.
+        sections: section of the operand that every row reads, 0 .. n - 1; the tiles of a
+            section follow each other, all sections have the same number. Default: one section.
 
     Raises:
         LoweringError: a format has no lane.
     """
     check_formats(formats, array, where)
-    kinds = [kind_of(row_format) for row_format in formats]
-    lanes_by_kind = [*([LaneKind.SHIFT_ADD] * array.shift_add_lanes)]
-    lanes_by_kind += [LaneKind.FIXED4] * array.fixed4_lanes
-    lanes_by_kind += [LaneKind.FIXED8] * array.fixed8_lanes
-    groups = [
-        range(start, start + array.drain_rows) for start in range(0, array.rows, array.drain_rows)
-    ]
-    capacity = [
-        [sum(1 for lane in group if lanes_by_kind[lane] == kind) for kind in LaneKind]
-        for group in groups
-    ]
-    tiles = fewest_tiles(kind_counts(formats), lane_counts(array))
-    while (found := spread(kinds, array.channels, capacity, tiles)) is None:
+    rows = range(len(formats))
+    positions = positions or [row % array.channels for row in rows]
+    of_rows = sections or [0] * len(formats)
+    members: list[list[int]] = [[] for _ in range(max(of_rows) + 1)]
+    for row in rows:
+        members[of_rows[row]].append(row)
+    places = _Places([kind_of(row_format) for row_format in formats], positions, array)
+    counts = [kind_counts([formats[row] for row in group]) for group in members]
+    tiles = max(fewest_tiles(count, lane_counts(array)) for count in counts)
+    while (found := [places.spread(group, tiles) for group in members]) and None in found:
         tiles += 1
-    lanes = [-1] * (tiles * array.rows)
-    for group, members in zip(groups, found, strict=True):
-        edges = []
-        room = {lane: tiles for lane in group}
-        # Fixed-8 rows first: fixed-4 rows then fill what is left of the fixed-8 lanes.
-        for row in sorted(members, key=lambda r: (kinds[r] != LaneKind.FIXED8, r)):
-            wanted = [kinds[row]]
-            if kinds[row] == LaneKind.FIXED4:
-                wanted.append(LaneKind.FIXED8)
-            lane = next(
-                lane
-                for kind in wanted
-                for lane in group
-                if lanes_by_kind[lane] == kind and room[lane]
-            )
-            room[lane] -= 1
-            edges.append((row % array.channels, lane, row))
-        colors = _color([(position, lane) for position, lane, _ in edges], tiles)
-        for tile, (_, lane, row) in zip(colors, edges, strict=True):
-            lanes[tile * array.rows + lane] = row
-    return RowPlaces(tiles, tuple(lanes))
+    lanes: list[int] = []
+    for groups in found:
+        assert groups is not None, "the last attempt placed every section"
+        lanes += places.lanes(groups, tiles)
+    return RowPlaces(tiles * len(members), tuple(lanes))
+
+
+class _Places:
+    """Rows of one layer into the drain groups and lanes of one array."""
+
+    def __init__(
+        self, kinds: Sequence[LaneKind], positions: Sequence[int], array: ArrayShape
+    ) -> None:
+        self.kinds = kinds
+        self.positions = positions
+        self.array = array
+        self.lane_kinds = [LaneKind.SHIFT_ADD] * array.shift_add_lanes
+        self.lane_kinds += [LaneKind.FIXED4] * array.fixed4_lanes
+        self.lane_kinds += [LaneKind.FIXED8] * array.fixed8_lanes
+        self.groups = [
+            range(start, start + array.drain_rows)
+            for start in range(0, array.rows, array.drain_rows)
+        ]
+        self.capacity = [
+            [sum(1 for lane in group if self.lane_kinds[lane] == kind) for kind in LaneKind]
+            for group in self.groups
+        ]
+
+    def spread(self, rows: Sequence[int], tiles: int) -> list[list[int]] | None:
+        """Return `rows` by drain group, or None if `tiles` row tiles are too few."""
+        found = spread(
+            [self.kinds[row] for row in rows],
+            [self.positions[row] for row in rows],
+            self.array.channels,
+            self.capacity,
+            tiles,
+        )
+        return found and [[rows[index] for index in group] for group in found]
+
+    def lanes(self, found: Sequence[Sequence[int]], tiles: int) -> list[int]:
+        """Return the row of every lane of `tiles` row tiles, -1 for none."""
+        lanes = [-1] * (tiles * self.array.rows)
+        for group, members in zip(self.groups, found, strict=True):
+            edges = []
+            room = {lane: tiles for lane in group}
+            # Fixed-8 rows first: fixed-4 rows then fill what is left of the fixed-8 lanes.
+            for row in sorted(members, key=lambda r: (self.kinds[r] != LaneKind.FIXED8, r)):
+                wanted = [self.kinds[row]]
+                if self.kinds[row] == LaneKind.FIXED4:
+                    wanted.append(LaneKind.FIXED8)
+                lane = next(
+                    lane
+                    for kind in wanted
+                    for lane in group
+                    if self.lane_kinds[lane] == kind and room[lane]
+                )
+                room[lane] -= 1
+                edges.append((self.positions[row], lane, row))
+            colors = _color([(position, lane) for position, lane, _ in edges], tiles)
+            for tile, (_, lane, row) in zip(colors, edges, strict=True):
+                lanes[tile * self.array.rows + lane] = row
+        return lanes

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
-from rmsmp_hls.hw.cycles import PIPELINE_DEPTH_CYCLES, matmul_cycles
+from rmsmp_hls.hw.cycles import PIPELINE_DEPTH_CYCLES, TABLE_WORDS, matmul_cycles
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntMatmul
-from rmsmp_hls.schedule.jobs import matmul_job
-from rmsmp_hls.schedule.schedule import Schedule, operation_iterations
+from rmsmp_hls.ir.int_ops import IntTable
+from rmsmp_hls.schedule.jobs import op_macs
+from rmsmp_hls.schedule.schedule import Schedule
+from rmsmp_hls.schedule.steps import (
+    LoadStep,
+    MatmulStep,
+    SpillStep,
+    Step,
+    StoreStep,
+    VectorStep,
+)
 
 DDR_EFFICIENCY = 0.70
 """Modelled part of the DDR's peak rate that long bursts reach; an assumption."""
@@ -17,15 +26,16 @@ DDR_EFFICIENCY = 0.70
 
 @dataclass(frozen=True, slots=True)
 class OpPrediction:
-    """One operation of the deployed program.
+    """One operation of the graph, all its steps together.
 
     Attributes:
         name: tensor.
-        iterations: exact loop iterations.
+        iterations: exact loop iterations; 0 of what only names channels.
         macs: multiply-accumulates of the network, 0 where there are none.
         utilization: macs / (iterations * macs_per_cycle of the array), 0..1.
         binds: what most iterations wait for; "" for operations that are no matmul.
         ddr_bytes: bytes moved between DDR and the array.
+        weight_bytes: packed weights in memory, padding of the tiles included.
     """
 
     name: str
@@ -34,6 +44,7 @@ class OpPrediction:
     utilization: float
     binds: str
     ddr_bytes: int
+    weight_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +52,7 @@ class Prediction:
     """One image on one board; every time is *modelled*.
 
     Attributes:
-        ops: the operations in order.
+        ops: the operations of the graph in order.
         clock_mhz: clock that the times are for.
         iterations: exact loop iterations of all operations.
         overhead_cycles: modelled pipeline depth and descriptor fetch, all operations.
@@ -67,37 +78,28 @@ def predict(
     """Predict one image; `clock_mhz` defaults to the board's clock."""
     clock = clock_mhz or board.clock_mhz
     array = schedule.array
-    names = {op.name: op for op in graph}
+    steps: dict[str, list[Step]] = {op.name: [] for op in graph}
+    for step in schedule.steps:
+        steps[step.operation].append(step)
     ops = []
-    for name, iterations in operation_iterations(graph, schedule):
-        op = names[name]
-        macs, binds = 0, ""
-        if isinstance(op, IntMatmul):
-            plan = schedule.matmul(name)
-            tiling = plan.tiling
-            macs = matmul_job(graph, op).macs
-            binds = matmul_cycles(tiling, array).binds
-            words = tiling.row_tiles * tiling.steps * array.weight_words
-            params = tiling.row_tiles * array.rows * 16
-            moved = tiling.pixel_tiles * (words * array.weight_word_bits // 8 + params)
-            if op.output is None:
-                moved += 4 * (tiling.row_tiles * array.rows + graph.argmax)
-        elif name in (graph.input.name, graph.output):
-            moved = 4 * schedule.tensor(name).transfer_words
-        else:
-            moved = 0
+    for op in graph:
+        own = steps[op.name]
+        iterations, macs = sum(step.iterations for step in own), op_macs(op)
+        # All strips of a matrix multiplication share the weights of the first.
+        main = next((s for s in own if isinstance(s, MatmulStep) and s.op.name == op.name), None)
         ops.append(
             OpPrediction(
-                name=name,
+                name=op.name,
                 iterations=iterations,
                 macs=macs,
-                utilization=macs / (iterations * array.macs_per_cycle),
-                binds=binds,
-                ddr_bytes=moved,
+                utilization=macs / (max(1, iterations) * array.macs_per_cycle),
+                binds=_binds(own, array),
+                ddr_bytes=sum(_ddr_bytes(step, array, graph.argmax) for step in own),
+                weight_bytes=_weight_bytes(main, array) if main else 0,
             )
         )
     total = sum(op.iterations for op in ops)
-    overhead = PIPELINE_DEPTH_CYCLES * len(ops)
+    overhead = PIPELINE_DEPTH_CYCLES * len(schedule.steps)
     ddr_bytes = sum(op.ddr_bytes for op in ops)
     ddr_ms = ddr_bytes / (board.ddr_gb_per_s * DDR_EFFICIENCY * 1e6)
     compute_ms = (total + overhead) / (clock * 1e3)
@@ -111,3 +113,34 @@ def predict(
         ddr_ms=ddr_ms,
         utilization=sum(op.macs for op in ops) / (total * array.macs_per_cycle),
     )
+
+
+def _binds(steps: list[Step], array: ArrayShape) -> str:
+    """Return what the most iterations of the matrix multiplications among `steps` wait for."""
+    waits: dict[str, int] = {}
+    for step in steps:
+        if isinstance(step, MatmulStep):
+            why = matmul_cycles(step.tiling, array).binds
+            waits[why] = waits.get(why, 0) + step.iterations
+    return max(waits, key=lambda why: waits[why]) if waits else ""
+
+
+def _weight_bytes(step: MatmulStep, array: ArrayShape) -> int:
+    words = step.tiling.row_tiles * step.tiling.steps * array.weight_words
+    return words * array.weight_word_bits // 8
+
+
+def _ddr_bytes(step: Step, array: ArrayShape, argmax: bool) -> int:
+    """Return the bytes that one step moves between DDR and the array."""
+    if isinstance(step, MatmulStep):
+        rows = step.tiling.row_tiles * array.rows
+        moved = step.tiling.pixel_tiles * (_weight_bytes(step, array) + rows * 16)
+        return moved if step.destination else moved + 4 * (rows + argmax)
+    if isinstance(step, LoadStep) and step.fold is not None:
+        return 4 * step.tensor.height * step.fold.width
+    if isinstance(step, LoadStep | StoreStep):
+        return 4 * step.tensor.transfer_words
+    if isinstance(step, SpillStep):
+        return step.iterations * array.weight_word_bits // 8
+    table = isinstance(step, VectorStep) and isinstance(step.op, IntTable)
+    return 16 * TABLE_WORDS if table else 0

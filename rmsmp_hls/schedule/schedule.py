@@ -1,42 +1,20 @@
-"""IntGraph + ArrayShape -> Schedule: where every tensor and row lies, how work is cut."""
+"""IntGraph + ArrayShape -> Schedule: where every tensor and row lies, and the program's steps."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeVar
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import Tiling, matmul_iterations
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntMatmul, IntMaxPool, IntSumPool
-from rmsmp_hls.schedule.allocate import allocate_graph, check_depth
-from rmsmp_hls.schedule.check import check_runs
-from rmsmp_hls.schedule.jobs import matmul_job, tensor_move_iterations, vector_job
+from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntSelect
+from rmsmp_hls.schedule.arrange import Arrangement, arrange
+from rmsmp_hls.schedule.check import check_runs, check_sums
+from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.layout import TensorLayout
-from rmsmp_hls.schedule.place_rows import RowPlaces, place_rows
-
-
-@dataclass(frozen=True, slots=True)
-class MatmulPlan:
-    """One matrix multiplication: its cut, its rows' places, its exact iterations."""
-
-    name: str
-    tiling: Tiling
-    places: RowPlaces
-    iterations: int
-
-
-@dataclass(frozen=True, slots=True)
-class VectorPlan:
-    """One operation of the vector unit: taps, planes read per tap, exact iterations."""
-
-    name: str
-    taps: int
-    planes: int
-    iterations: int
-
-
-_PlanT = TypeVar("_PlanT", TensorLayout, MatmulPlan, VectorPlan)
+from rmsmp_hls.schedule.spill import SpillPlan, plan_spills
+from rmsmp_hls.schedule.spilled import PlannedSteps
+from rmsmp_hls.schedule.steps import MatmulStep, Step
+from rmsmp_hls.schedule.strips import StepMaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,34 +24,32 @@ class Schedule:
     Attributes:
         array: the array.
         tensors: layouts of all tensors in the activation memory, in order of the operations.
-        matmuls, vectors: plans, in order of the operations.
+        steps: the deployed program.
+        trace: the program that stores every tensor, for verification.
         depth: words of each activation bank that are used.
+        spill_words: words of the spill port that are used.
     """
 
     array: ArrayShape
     tensors: tuple[TensorLayout, ...]
-    matmuls: tuple[MatmulPlan, ...]
-    vectors: tuple[VectorPlan, ...]
+    steps: tuple[Step, ...]
+    trace: tuple[Step, ...]
     depth: int
+    spill_words: int = 0
 
     def tensor(self, name: str) -> TensorLayout:
         """Return the layout of tensor `name`; KeyError if it is not in the memory."""
-        return _named(self.tensors, name)
+        for layout in self.tensors:
+            if layout.name == name:
+                return layout
+        raise KeyError(name)
 
-    def matmul(self, name: str) -> MatmulPlan:
-        """Return the plan of matrix multiplication `name`; KeyError if there is none."""
-        return _named(self.matmuls, name)
-
-    def vector(self, name: str) -> VectorPlan:
-        """Return the plan of vector operation `name`; KeyError if there is none."""
-        return _named(self.vectors, name)
-
-
-def _named(items: tuple[_PlanT, ...], name: str) -> _PlanT:
-    for item in items:
-        if item.name == name:
-            return item
-    raise KeyError(name)
+    def matmul(self, name: str) -> MatmulStep:
+        """Return the first step of matrix multiplication `name`; KeyError if there is none."""
+        for step in self.steps:
+            if isinstance(step, MatmulStep) and step.op.name == name:
+                return step
+        raise KeyError(name)
 
 
 def make_schedule(graph: IntGraph, array: ArrayShape) -> Schedule:
@@ -81,38 +57,50 @@ def make_schedule(graph: IntGraph, array: ArrayShape) -> Schedule:
 
     Raises:
         LoweringError: the array cannot run the graph (a format without a lane, sums too wide).
-        ResourceError: the activation memory is too small; names the tensors.
+        ResourceError: the activation memory is too small for single lines; names the tensors.
     """
     check_runs(graph, array)
-    tensors, depth = allocate_graph(graph, array.channels, array.banks)
-    check_depth(graph, array.channels, array.banks, depth, array.activation_depth)
-    matmuls, vectors = [], []
-    for op in graph:
-        if isinstance(op, IntMatmul):
-            places = place_rows(op.formats, array, op.name)
-            tiling = matmul_job(graph, op).tiling(array, places.tiles)
-            iterations = matmul_iterations(tiling, array)
-            matmuls.append(MatmulPlan(op.name, tiling, places, iterations))
-        elif isinstance(op, IntAdd | IntMaxPool | IntSumPool):
-            job = vector_job(graph, op)
-            vectors.append(VectorPlan(op.name, job.taps, job.planes, job.iterations(array)))
-    return Schedule(array, tensors, tuple(matmuls), tuple(vectors), depth)
+    arrangement = arrange(graph, array.channels, array.banks, array.shift_add_codebook)
+    check_sums(arrangement.ops, array)
+    demands = Demands(arrangement, graph.output)
+    plan = plan_spills(demands.buffers(), demands.works(), array.activation_depth)
+    if plan is None:
+        raise no_room(demands, array.activation_depth)
+    return planned_schedule(graph, array, demands, plan)
+
+
+def planned_schedule(
+    graph: IntGraph, array: ArrayShape, demands: Demands, plan: SpillPlan
+) -> Schedule:
+    """Return the programs of a network whose tensors lie, and whose operations are cut, as
+    `plan` says."""
+    arrangement = demands.arrangement
+    made = PlannedSteps(demands, plan, StepMaker(arrangement, array), array)
+    stored = {op.name for op in graph if stores_in_trace(graph, arrangement, op.name)}
+    return Schedule(
+        array,
+        made.layouts(),
+        tuple(made.steps({graph.output})),
+        tuple(made.steps(stored)),
+        plan.depth,
+        made.spill_words,
+    )
+
+
+def stores_in_trace(graph: IntGraph, arrangement: Arrangement, name: str) -> bool:
+    """Return whether the trace program stores tensor `name`: all that an operation makes."""
+    op = graph.op(name)
+    if isinstance(op, IntInput):
+        return arrangement.fold is None
+    return name == graph.output or not isinstance(op, IntConcat | IntSelect)
 
 
 def operation_iterations(graph: IntGraph, schedule: Schedule) -> tuple[tuple[str, int], ...]:
-    """Return (tensor, iterations) of every operation of the deployed program, in order.
+    """Return (operation, iterations of all its steps) of every operation of the graph, in order.
 
-    The load of the input comes first; a store of the result comes last if it is codes.
+    The result's includes its store; what only names channels has none.
     """
-    found = []
-    for op in graph:
-        if isinstance(op, IntMatmul):
-            found.append((op.name, schedule.matmul(op.name).iterations))
-        elif isinstance(op, IntAdd | IntMaxPool | IntSumPool):
-            found.append((op.name, schedule.vector(op.name).iterations))
-        else:
-            found.append((op.name, tensor_move_iterations(op)))
-    result = graph.op(graph.output)
-    if result.output is not None:
-        found.append((result.name, tensor_move_iterations(result)))
-    return tuple(found)
+    sums = {op.name: 0 for op in graph}
+    for step in schedule.steps:
+        sums[step.operation] += step.iterations
+    return tuple(sums.items())

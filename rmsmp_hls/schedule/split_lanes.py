@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from rmsmp_hls.schedule.jobs import MatmulJob
-from rmsmp_hls.schedule.place_rows import fewest_tiles
 
 Lanes = tuple[int, int, int]
 Ratio = tuple[float, float, float]
@@ -13,9 +12,8 @@ def work_ratio(jobs: dict[MatmulJob, int]) -> Ratio:
     """Return the parts of shift-add, fixed-4 and fixed-8 rows, weighted by their MACs."""
     parts = [0.0, 0.0, 0.0]
     for job, count in jobs.items():
-        total = sum(job.rows)
         for kind in range(3):
-            parts[kind] += count * job.macs * job.rows[kind] / max(1, total)
+            parts[kind] += count * job.sections * job.row_work * job.rows[kind]
     whole = sum(parts) or 1.0
     return parts[0] / whole, parts[1] / whole, parts[2] / whole
 
@@ -27,7 +25,7 @@ def lane_splits(
 
     Splits near each ratio are tried; fixed-4 lanes come in pairs, and every kind of row that
     occurs in a job gets a lane that can compute it; a kind that neither occurs nor has a part
-    in a ratio gets none. Work is MACs per row, times row tiles.
+    in a ratio gets none. Work is MACs of a row lane in one row tile, times row tiles.
     """
     wanted = [
         any(job.rows[kind] for job in jobs) or any(ratio[kind] > 0 for ratio in ratios)
@@ -44,10 +42,10 @@ def lane_splits(
                     continue
                 work = 0.0
                 for job, count in jobs.items():
-                    tiles = fewest_tiles(job.rows, lanes)
+                    tiles = job.row_tiles(lanes)
                     if not tiles:
                         break
-                    work += count * tiles * job.macs / sum(job.rows)
+                    work += count * tiles * job.row_work
                 else:
                     tried[lanes] = work
     ranked = sorted(tried, key=lambda lanes: (tried[lanes], lanes[2], -lanes[0]))

@@ -66,13 +66,17 @@ class _Flow:
 
 
 def spread(
-    kinds: Sequence[int], positions: int, capacity: Sequence[Sequence[int]], tiles: int
+    kinds: Sequence[int],
+    places: Sequence[int],
+    positions: int,
+    capacity: Sequence[Sequence[int]],
+    tiles: int,
 ) -> list[list[int]] | None:
     """Return the rows of every drain group, or None if `tiles` row tiles are too few.
 
     Args:
-        kinds: kind of every row (0 shift-add, 1 fixed-4, 2 fixed-8); row `c` has position
-            `c mod positions`.
+        kinds: kind of every row (0 shift-add, 1 fixed-4, 2 fixed-8).
+        places: position of every row.
         positions: TN.
         capacity: lanes of each kind of every drain group.
         tiles: row tiles.
@@ -87,7 +91,7 @@ def spread(
             room = [own + spare for own, spare in zip(room, left, strict=True)]
         flow = _Flow(room, free)
         for row, row_kind in enumerate(kinds):
-            if row_kind == kind and not flow.put(row, row % positions, positions):
+            if row_kind == kind and not flow.put(row, places[row], positions):
                 return None
         if kind == _FIXED8:
             left = list(flow.room)

@@ -6,15 +6,27 @@ import dataclasses
 import itertools
 import math
 import shlex
+from collections.abc import Mapping
 from typing import Any
 
 import rmsmp_hls
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntInput,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntOp,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
 from rmsmp_hls.ir.serialize import load_graph
 from rmsmp_hls.numerics.codebooks import Scheme, codebook
-from rmsmp_hls.pack.design import PackedDesign
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.report.model import (
     Accuracy,
@@ -28,14 +40,20 @@ from rmsmp_hls.report.model import (
     Origin,
     Performance,
     QuantInfo,
+    QuantizationCost,
     Report,
     Resources,
     ResourceUse,
     RowCounts,
     StageTime,
+    TensorFidelity,
 )
 from rmsmp_hls.stages.stage import StageContext
 
+_KINDS: dict[type[IntOp], str] = {
+    IntAdd: "Add", IntMultiply: "Multiply", IntTable: "Table", IntConcat: "Concatenation",
+    IntSelect: "Selection", IntUpsample: "Upsampling",
+}  # fmt: skip
 _UNQUANTIZED = "trained weights, not quantized"
 
 
@@ -44,7 +62,7 @@ def compose(context: StageContext) -> Report:
     graph = load_graph(context.path("lower", "int.json"))
     design = load_design(context.path("schedule"))
     imported, quantized = context.facts("import"), context.facts("quantize")
-    layers = _layers(context, graph, design)
+    layers = _layers(context, graph)
     macs = sum(layer.macs for layer in layers)
     board, target = context.facts("schedule")["board"], context.facts("schedule")["target"]
     clock_mhz = float(context.facts("schedule")["prediction"]["clock_mhz"])
@@ -68,10 +86,12 @@ def compose(context: StageContext) -> Report:
         resources=_resources(context),
         performance=_performance(context, macs),
         agreement=_agreement(context),
+        quantization_cost=_quantization_cost(imported),
         stages=tuple(StageTime(n, r.seconds, False) for n, r in context.records.items()),
         commands=_commands(context),
         environment=(("C++ compiler", context.facts("csim")["compiler"]),),
         notes=_notes(context),
+        warnings=tuple(imported["warnings"]),
     )
 
 
@@ -84,11 +104,11 @@ def _array(array: ArrayShape) -> ArrayInfo:
     return ArrayInfo(tuple(fields), array.macs_per_cycle, memory)
 
 
-def _layers(context: StageContext, graph: IntGraph, design: PackedDesign) -> tuple[LayerRow, ...]:
+def _layers(context: StageContext, graph: IntGraph) -> tuple[LayerRow, ...]:
     predicted = {op["name"]: op for op in context.facts("schedule")["prediction"]["ops"]}
-    counted = {name: simulated for name, simulated, _ in context.facts("csim")["iterations"]}
-    words = design.array.weight_words * design.array.weight_word_bits // 8
-    tiles = {op.name: op.row_tiles for op in design.ops}
+    counted: dict[str, int] = {}
+    for name, simulated, _ in context.facts("csim")["iterations"]:
+        counted[name] = counted.get(name, 0) + simulated
     rows = []
     titles = _titles(graph)
     for op in graph:
@@ -103,16 +123,11 @@ def _layers(context: StageContext, graph: IntGraph, design: PackedDesign) -> tup
             binds=predicted[op.name]["binds"],
         )
         if isinstance(op, IntMatmul):
-            channels = graph.op(op.inputs[0]).shape[0]
-            source = graph.op(op.inputs[0]).output
-            assert source is not None
-            blocks = -(-channels // design.array.channels)
-            taps = op.window.kernel[0] * op.window.kernel[1]
             row = dataclasses.replace(
                 row,
                 rows=_row_counts(op),
                 row_map=tuple((n, len(list(g))) for n, g in itertools.groupby(op.formats)),
-                weight_bytes=tiles[op.name] * taps * blocks * source.planes * words,
+                weight_bytes=predicted[op.name]["weight_bytes"],
                 utilization=predicted[op.name]["utilization"],
             )
         rows.append(row)
@@ -135,8 +150,8 @@ def _titles(graph: IntGraph) -> dict[str, str]:
 def _kind(op: IntOp) -> str:
     if isinstance(op, IntInput):
         return "Input"
-    if isinstance(op, IntAdd):
-        return "Add"
+    if type(op) in _KINDS:
+        return _KINDS[type(op)]
     assert isinstance(op, (IntMatmul, IntMaxPool, IntSumPool))
     size = "x".join(map(str, op.window.kernel))
     if isinstance(op, IntMatmul):
@@ -223,10 +238,21 @@ def _agreement(context: StageContext) -> Agreement:
     )
 
 
+def _quantization_cost(imported: Mapping[str, Any]) -> QuantizationCost | None:
+    found = imported.get("quantization")
+    if found is None:
+        return None
+    layers = tuple(TensorFidelity(**item) for item in found["layers"])
+    output = TensorFidelity(**found["output"])
+    return QuantizationCost(**{**found, "layers": layers, "output": output})
+
+
 def _commands(context: StageContext) -> tuple[Command, ...]:
     hls = context.folders["generate"]
     model, target = context.facts("import")["model"], context.facts("schedule")["target"]
     build = ["rmsmp-hls", "build", model["file"], *target]
+    cost = context.facts("import").get("quantization")
+    build += ["--calib", cost["source"]] if cost else []
     return (
         Command("the whole build", shlex.join(build)),
         Command("C simulation by hand", f"make -C {hls} csim"),
@@ -246,6 +272,12 @@ def _notes(context: StageContext) -> tuple[str, ...]:
         notes.append(
             f"The accuracy 'float' is that of the float network before it was quantized, as the "
             f"training recorded it; {_UNQUANTIZED!r} was measured by this build."
+        )
+    if imported.get("quantization"):
+        notes.append(
+            "The network was quantized without training: its figures are those of the calibration "
+            f"images. The form {_UNQUANTIZED!r} has the biases that were corrected for "
+            "quantization, if they were."
         )
     if context.facts("quantize")["reassigned"]:
         notes.append(

@@ -1,4 +1,5 @@
-"""The images a build is checked with: given by the user, saved in the model, or random."""
+"""The images a build is checked with: given by the user, saved in the model, those that calibrated
+it, or random."""
 
 from __future__ import annotations
 
@@ -10,12 +11,13 @@ import numpy.typing as npt
 
 from rmsmp_hls.config import BuildOptions
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.images import check_images, read_named
+from rmsmp_hls.images import check_images, evenly, read_named
 
 if TYPE_CHECKING:
     from rmsmp_hls.frontend.checkpoint import Checkpoint
 
-RANDOM_IMAGES = 4
+FEW_IMAGES = 4
+"""So many calibration or random images are simulated, unless the options say otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +42,18 @@ class CheckData:
         return found if self.labels is None else {**found, "labels": self.labels}
 
 
-def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
-    """Return the images: `--data` first, then the model's own, else random ones.
+def load_data(
+    options: BuildOptions,
+    checkpoint: Checkpoint,
+    calibration: npt.NDArray[np.float32] | None = None,
+) -> CheckData:
+    """Return the images: `--data` first, then the model's own, then some of those that calibrated
+    it, else random ones.
+
+    Args:
+        options: of the build; `images` is how many are taken.
+        checkpoint: the quantized model.
+        calibration: images [N, ...] that it was quantized with in this build, if it was.
 
     Raises:
         ConfigError: the file cannot be read or does not fit the network's input.
@@ -56,6 +68,10 @@ def load_data(options: BuildOptions, checkpoint: Checkpoint) -> CheckData:
         inputs, labels = checkpoint.validation.inputs.array, checkpoint.validation.labels.array
         origin = "images saved in the model"
         own = options.images is None or options.images >= len(inputs)
+    elif calibration is not None:
+        chosen = evenly(len(calibration), options.images or FEW_IMAGES)
+        inputs, labels = calibration[chosen], None
+        origin = "calibration images (no other data given, so no accuracy)"
     else:
         inputs, labels = _random(checkpoint), None
         origin = "random images (no data given, so no accuracy)"
@@ -93,4 +109,4 @@ def _random(checkpoint: Checkpoint) -> npt.NDArray[np.float32]:
     form = checkpoint.params.activations.get(first.name)
     low, high = (-1.0, 1.0) if form is None else (form.low * form.scale, form.high * form.scale)
     rng = np.random.default_rng(0)
-    return rng.uniform(low, high, (RANDOM_IMAGES, *first.shape)).astype(np.float32)
+    return rng.uniform(low, high, (FEW_IMAGES, *first.shape)).astype(np.float32)

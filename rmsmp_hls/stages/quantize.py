@@ -23,7 +23,10 @@ def _run(context: StageContext) -> StageResult:
     graph = load_graph(context.path("import", "float.json"))
     saved = params_from_json(context.read_json("import", "params.json"))
     options = context.options
-    params = reassign(graph, saved, options.ratio, options.codebook)
+    if "quantization" in context.facts("import"):
+        params = saved  # by the import, with the asked ratio and codebook
+    else:
+        params = reassign(graph, saved, options.ratio, options.codebook)
     quantized = quantize(graph, params)
     verify(quantized, "quantize")
     with np.load(context.path("import", "data.npz"), allow_pickle=False) as data:

@@ -70,6 +70,7 @@ class Stage:
         options: fields of `BuildOptions` that change its result.
         run: does the work.
         external: files outside the build folder that it reads, given the options.
+        dependent: further fields of `BuildOptions` that change its result, given the options.
     """
 
     name: str
@@ -77,3 +78,4 @@ class Stage:
     options: tuple[str, ...]
     run: Callable[[StageContext], StageResult]
     external: Callable[[BuildOptions], tuple[Path, ...]] = lambda options: ()
+    dependent: Callable[[BuildOptions], tuple[str, ...]] = lambda options: ()

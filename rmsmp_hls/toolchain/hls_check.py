@@ -5,7 +5,8 @@ A check on tokens, not a compiler: comments and literals are dropped, the branch
 remains is searched for constructs that Vivado HLS and Vitis HLS refuse (UG902, UG1399:
 dynamic memory, recursion, virtual functions, exceptions, the standard library's
 containers), that this project's hardware must not have (floating point, loops without a
-bound or a label), and for misspelt pragmas, which the tools only warn of.
+bound or a label), for accesses to a memory port that depend on a condition, which are no
+bursts, and for misspelt pragmas, which the tools only warn of.
 """
 
 from __future__ import annotations
@@ -85,6 +86,7 @@ def check_synthesizable(files: Iterable[Path]) -> list[Finding]:
         findings += _forbidden_words(path, tokens)
         findings += _pointers_to_functions(path, tokens)
         findings += _loops(path, tokens, pragmas)
+        findings += _conditional_accesses(path, tokens)
         findings += _pragmas(path, pragmas)
         findings += [
             Finding(path, line, f"includes <{name}>, which is no synthesizable header")
@@ -189,8 +191,39 @@ def _pragmas(path: Path, pragmas: Sequence[tuple[int, str]]) -> Iterator[Finding
             yield Finding(path, line, f"has an unknown directive: #pragma HLS {directive}".rstrip())
 
 
-def _functions(path: Path, tokens: Sequence[Token]) -> Iterator[_Function]:
-    """Definitions `name ( ... ) [const] {`; their bodies' calls by unqualified name."""
+def _conditional_accesses(path: Path, tokens: Sequence[Token]) -> Iterator[Finding]:
+    """`port[...]` in a branch, where `T* port` is a parameter: a memory port."""
+    for start, opening, close in _definitions(tokens):
+        head = tokens[start + 1 : opening]
+        ports = {
+            head[i].text
+            for i in range(1, len(head) - 1)
+            if head[i - 1].text == "*" and head[i + 1].text in (",", ")")
+        }
+        for first, last in _branches(tokens, opening, close):
+            for i in range(first, last):
+                if tokens[i].text in ports and tokens[i + 1].text == "[":
+                    what = f"accesses memory port {tokens[i].text!r} under a condition: no burst"
+                    yield Finding(path, tokens[i].line, what)
+
+
+def _branches(tokens: Sequence[Token], start: int, end: int) -> Iterator[tuple[int, int]]:
+    """First and last token of what `if` and `else` choose; of `else if` the inner one's."""
+    for i in range(start, end):
+        if tokens[i].text == "if":
+            first = _matching(tokens, i + 1, "(", ")") + 1
+        elif tokens[i].text == "else" and tokens[i + 1].text != "if":
+            first = i + 1
+        else:
+            continue
+        if tokens[first].text == "{":
+            yield first, _matching(tokens, first, "{", "}")
+        else:
+            yield first, next((j for j in range(first, end) if tokens[j].text == ";"), end)
+
+
+def _definitions(tokens: Sequence[Token]) -> Iterator[tuple[int, int, int]]:
+    """Function definitions `name ( ... ) [const] {`: where the name and both braces are."""
     for i in range(len(tokens) - 1):
         name = tokens[i].text
         if not name.isidentifier() or name in _NOT_CALLS or tokens[i + 1].text != "(":
@@ -200,8 +233,14 @@ def _functions(path: Path, tokens: Sequence[Token]) -> Iterator[_Function]:
             end += 1
         if end >= len(tokens) or tokens[end].text != "{":
             continue
-        close = _matching(tokens, end, "{", "}")
-        calls = frozenset(_calls(tokens[end + 1 : close]))
+        yield i, end, _matching(tokens, end, "{", "}")
+
+
+def _functions(path: Path, tokens: Sequence[Token]) -> Iterator[_Function]:
+    """Function definitions and their bodies' calls by unqualified name."""
+    for i, opening, close in _definitions(tokens):
+        name = tokens[i].text
+        calls = frozenset(_calls(tokens[opening + 1 : close]))
         owner = _owner(tokens, i)
         yield _Function(f"{owner}::{name}" if owner else name, path, tokens[i].line, calls)
 

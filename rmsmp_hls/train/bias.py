@@ -3,7 +3,8 @@
 Layer after layer, in the order of the network, so that a layer is corrected for the inputs it
 really gets: the mean over images and positions of (quantized - float) output, behind the layer's
 batch norm, of every channel. Few images give a noisy mean; it is shrunk by the positive-part
-James-Stein factor max(0, 1 - se^2 / mean^2), se being its standard error over the images.
+James-Stein factor max(0, 1 - se^2 / mean^2), se being its standard error over the images; of one
+image nothing is corrected.
 
 Source: Nagel et al. 2019 (arXiv 1906.04721), the empirical bias correction; the shrinking is ours.
 """
@@ -21,6 +22,7 @@ from rmsmp_hls.ir.float_ops import BatchNorm, Conv2d, FloatOp, Linear
 from rmsmp_hls.ir.graph import FloatGraph, Graph
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.quant.placement import QuantPlan
+from rmsmp_hls.train.constants import constant_tensors
 from rmsmp_hls.train.state import QuantState
 from rmsmp_hls.train.watched import WatchedRun
 
@@ -54,7 +56,7 @@ def correct_biases(
 def _shifts(graph: FloatGraph, plan: QuantPlan, state: QuantState, images: Tensor) -> Shifts:
     heads = {op.name for op in graph.of_type(Conv2d, Linear)}
     tails = {tail for head, tail in affine_tails(plan).items() if head in heads}
-    constants = {k: torch.from_numpy(c.array.copy()) for k, c in graph.constants.items()}
+    constants = constant_tensors(graph)
     means: dict[str, Tensor] = {}
     shifts: Shifts = {}
 
@@ -88,7 +90,7 @@ def _shrunk(errors: Tensor) -> Tensor:
     """Return the mean error [C] of [N, C], less what may be chance."""
     mean = errors.mean(0)
     if len(errors) == 1:
-        return mean
+        return torch.zeros_like(mean)  # one image cannot tell what is chance
     error = errors.var(0, unbiased=True) / len(errors)
     kept = torch.where(mean == 0, torch.zeros_like(mean), 1 - error / (mean * mean))
     return mean * kept.clamp(min=0.0)
@@ -97,23 +99,24 @@ def _shrunk(errors: Tensor) -> Tensor:
 def add_to_outputs(graph: FloatGraph, shifts: Shifts) -> FloatGraph:
     """Return `graph` with shifts [C] added to the results of the named operations."""
     constants = dict(graph.constants)
-    uses = [key for op in graph for key in _keys(op)]
+    uses = [key for op in graph for key in parameter_keys(op)]
     ops: list[FloatOp] = []
     for op in graph:
         shift = shifts.get(op.name)
         if shift is not None and bool((shift != 0).any()):
             assert isinstance(op, (Conv2d, Linear, BatchNorm)), op.name
             shared = op.bias and uses.count(op.bias) > 1
-            key = op.bias if op.bias and not shared else _fresh(f"{op.name}.bias", constants)
+            key = op.bias if op.bias and not shared else fresh_key(f"{op.name}.bias", constants)
             constants[key] = _sum(constants.get(op.bias), shift.numpy(), _type(op, constants))
             op = replace(op, bias=key)
         ops.append(op)
-    read = {key for op in ops for key in _keys(op)}
+    read = {key for op in ops for key in parameter_keys(op)}
     kept = {key: value for key, value in constants.items() if key in read}
     return Graph(graph.level, tuple(ops), graph.output, kept)
 
 
-def _keys(op: FloatOp) -> list[str]:
+def parameter_keys(op: FloatOp) -> list[str]:
+    """Return the state_dict keys that an operation reads."""
     if isinstance(op, BatchNorm):
         keys = [op.weight, op.bias, op.running_mean, op.running_var]
     elif isinstance(op, (Conv2d, Linear)):
@@ -124,7 +127,7 @@ def _keys(op: FloatOp) -> list[str]:
 
 
 def _type(op: FloatOp, constants: dict[str, ConstTensor]) -> np.dtype[np.generic]:
-    key = op.running_var if isinstance(op, BatchNorm) else _keys(op)[0]
+    key = op.running_var if isinstance(op, BatchNorm) else parameter_keys(op)[0]
     return constants[key].array.dtype
 
 
@@ -135,7 +138,8 @@ def _sum(
     return ConstTensor((before + by).astype(dtype))
 
 
-def _fresh(name: str, constants: dict[str, ConstTensor]) -> str:
+def fresh_key(name: str, constants: dict[str, ConstTensor]) -> str:
+    """Return `name`, with a number behind it if it is taken."""
     number, candidate = 0, name
     while candidate in constants:
         number += 1

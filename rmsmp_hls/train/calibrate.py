@@ -88,7 +88,7 @@ def calibrate(
     observers: dict[str, Observer] = {}
 
     def observe(name: str, value: Tensor) -> None:
-        observers.setdefault(name, Observer()).see(value)
+        observers.setdefault(model.plan.quantizer_of(name), Observer()).see(value)
 
     with torch.no_grad(), evaluating(model, quantized=False):
         for batch in batches:

@@ -20,6 +20,7 @@ from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.quant.params import QuantParams
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
+from rmsmp_hls.train.constants import constant_tensors
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
 
@@ -73,13 +74,14 @@ def evaluate(
         input_bits=params.input_bits,
     )
     state = quantizers_of(graph, plan, params)
-    constants = {k: torch.from_numpy(c.array.copy()) for k, c in graph.constants.items()}
+    constants = constant_tensors(graph)
     codes: dict[str, list[npt.NDArray[np.integer]]] = {}
     floats: list[Tensor] = []
     results: list[Tensor] = []
+    size = images_per_batch(graph)
     with torch.no_grad():
-        for start in range(0, len(inputs), _BATCH):
-            batch = torch.from_numpy(np.array(inputs[start : start + _BATCH], dtype=np.float32))
+        for start in range(0, len(inputs), size):
+            batch = torch.from_numpy(np.array(inputs[start : start + size], dtype=np.float32))
             found: dict[str, Tensor] = {}
             plain = Run(graph, plan, constants.get, lambda _: None, training=False)
             fake = Run(
@@ -90,7 +92,7 @@ def evaluate(
             for name, tensor in found.items():
                 codes.setdefault(name, []).append(_integers(tensor, name == plan.logits.tensor))
             if progress is not None:
-                done = min(start + _BATCH, len(inputs))
+                done = min(start + size, len(inputs))
                 progress("fake-quantized network", done, len(inputs))
     joined = {name: np.concatenate(parts) for name, parts in codes.items()}
     result = torch.cat(results)
@@ -101,6 +103,12 @@ def evaluate(
         return Evaluation(joined, top1, None, None)
     float_top1 = torch.cat(floats).flatten(1).argmax(1).numpy()
     return Evaluation(joined, top1, int((float_top1 == labels).sum()), int((top1 == labels).sum()))
+
+
+def images_at_once(graph: FloatGraph) -> int:
+    """Return how many images may be run at once where no tensor is kept longer than it is read."""
+    widest = max(math.prod(op.shape) for op in graph)
+    return max(images_per_batch(graph), min(_BATCH, 2 * _BATCH_NUMBERS // (3 * widest)))
 
 
 def images_per_batch(graph: FloatGraph) -> int:
@@ -134,7 +142,7 @@ def count_correct(
         input_bits=params.input_bits,
     )
     state = quantizers_of(graph, plan, params) if quantized else None
-    constants = {k: torch.from_numpy(c.array.copy()) for k, c in graph.constants.items()}
+    constants = constant_tensors(graph)
     dtype = torch.float64 if quantized else _type_of(constants)
     size, correct = images_per_batch(graph), 0
     with torch.no_grad():
@@ -158,17 +166,17 @@ def quantizers_of(graph: FloatGraph, plan: QuantPlan, params: QuantParams) -> Qu
     Raises:
         QuantizationError: a layer or tensor has no parameters (all are listed).
     """
-    widths = {p.tensor: p.bits for p in plan.points} | {n.name: n.bits for n in plan.narrows}
+    names = [quantizer.name for quantizer in plan.quantizers]
     layers = [op for op in graph if isinstance(op, (Conv2d, Linear))]
-    missing = [f"tensor {name!r}" for name in widths if name not in params.activations]
+    missing = [f"tensor {name!r}" for name in names if name not in params.activations]
     missing += [f"layer {op.name!r}" for op in layers if op.name not in params.rows]
     if missing:
         findings = [QuantizationError("has no formats", where=where) for where in missing]
         raise QuantizationError.gather(findings)
     activations = {}
-    for name in widths:
+    for name in names:
         form = params.activations[name]
-        activations[name] = ActivationQuantizer(form.bits, form.signed).double()
+        activations[name] = ActivationQuantizer(form.bits, form.signed, form.narrow).double()
         activations[name].calibrate(form.scale, form.signed)
     rows = {}
     for op in layers:

@@ -16,20 +16,28 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from rmsmp_hls.ir.float_ops import (
+    Activation,
     Add,
     AvgPool2d,
     BatchNorm,
     Clamp,
+    Concat,
     Conv2d,
     Dropout,
     Flatten,
     FloatOp,
     Linear,
     MaxPool2d,
+    Multiply,
+    Pad,
+    SelectChannels,
+    Unflatten,
+    Upsample,
 )
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import Window
 from rmsmp_hls.quant.placement import QuantPlan
+from rmsmp_hls.train.functions import activation
 from rmsmp_hls.train.state import QuantState
 
 _EXACT_FLOAT32 = float(1 << 24)  # integers up to here, and their sums, are exact in float32
@@ -72,22 +80,32 @@ class Run:
     state: QuantState | None = None
     observe: Callable[[str, Tensor], None] | None = None
     codes: dict[str, Tensor] | None = None
-    _narrow: dict[str, Tensor | Coded] = field(default_factory=dict)
+    _narrows: dict[str, Tensor | Coded] = field(default_factory=dict)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the network's result for a batch, in the type of `x`."""
+        """Return the network's result for a batch, in the type of `x`.
+
+        Args:
+            x: [N, C, H, W] or [N, F]; [N, C, L] for images (C, 1, L), and so is the result then.
+        """
         tensors: dict[str, Tensor | Coded] = {}
         uses = Counter(source for op in self.graph for source in op.inputs)
         uses[self.graph.output] += 1
+        one_dimensional = x.dim() == len(self.graph.input.shape)  # [N, C, L], which lies as
+        image = x.unsqueeze(2) if one_dimensional else x  # [N, C, 1, L]
         for op in self.graph:
-            inputs = [tensors[source] for source in op.inputs]
-            made = self._compute(op, inputs) if inputs else (x.double() if self.exact else x)
+            inputs = [self._read(op, source, tensors[source]) for source in op.inputs]
+            made = self._compute(op, inputs) if inputs else self._typed(image)
             tensors[op.name] = self._quantized(op.name, made)
             for source in op.inputs:
                 uses[source] -= 1
                 if not uses[source]:
                     tensors.pop(source, None)
-        return _value(tensors[self.graph.output]).to(x.dtype)
+        result = _value(tensors[self.graph.output]).to(x.dtype)
+        return result.squeeze(2) if one_dimensional and result.dim() == 4 else result
+
+    def _typed(self, x: Tensor) -> Tensor:
+        return x.double() if self.exact else x
 
     @property
     def exact(self) -> bool:
@@ -95,10 +113,10 @@ class Run:
         return self.state is not None and not self.training
 
     def _quantized(self, name: str, made: Tensor | Coded) -> Tensor | Coded:
-        if self.plan.point(name) is not None:
-            made = self._quantize(name, _value(made))
-        elif isinstance(made, Coded):
+        if isinstance(made, Coded):
             self._record(name, made.codes)
+        elif self.plan.point(name) is not None:
+            return self._quantize(name, made)
         return made
 
     def _quantize(self, name: str, value: Tensor) -> Tensor | Coded:
@@ -106,7 +124,7 @@ class Run:
             self.observe(name, value)
         if self.state is None:
             return value
-        quantizer = self.state.activation(name)
+        quantizer = self.state.activation(self.plan.quantizer_of(name))
         codes, scale = quantizer(value)
         self._record(name, codes)
         return Coded(codes, scale, max(-quantizer.low, quantizer.high))
@@ -116,23 +134,29 @@ class Run:
             self.codes[name] = codes
 
     def _compute(self, op: FloatOp, inputs: list[Tensor | Coded]) -> Tensor | Coded:
+        source = inputs[0]
         if isinstance(op, (Conv2d, Linear)):
-            return self._matmul(op, self._read(op.inputs[0], inputs[0]))
+            return self._matmul(op, source)
         if isinstance(op, BatchNorm):
-            return self._batch_norm(op, _value(inputs[0]))
+            return self._batch_norm(op, _value(source))
         if isinstance(op, Clamp):
-            return torch.clamp(_value(inputs[0]), op.low, op.high)
+            return torch.clamp(_value(source), op.low, op.high)
         if isinstance(op, Add):
-            return _value(inputs[0]) + _value(inputs[1])
+            return _value(source) + _value(inputs[1])
+        if isinstance(op, Multiply):
+            return _value(source) * _value(inputs[1])
+        if isinstance(op, Activation):
+            return activation(op.function, op.parameter, _value(source))
         if isinstance(op, AvgPool2d):
-            source = inputs[0]
             if isinstance(source, Coded):
                 return _avg_pool(source.codes, op.window) * source.scale
             return _avg_pool(source, op.window)
-        return _on_codes(inputs[0], lambda codes: self._transparent(op, codes))
+        if isinstance(op, Concat):
+            return _concat(inputs)
+        return _on_codes(source, lambda codes: self._transparent(op, codes))
 
     def _transparent(self, op: FloatOp, codes: Tensor) -> Tensor:
-        """Operations that codes pass: max pool, flatten, dropout."""
+        """Operations that codes pass, in places that may change."""
         if isinstance(op, MaxPool2d):
             window = op.window
             padded, padding = _padded(codes, window, -torch.inf)
@@ -142,21 +166,30 @@ class Run:
             return pooled
         if isinstance(op, Flatten):
             return codes.flatten(1)
-        assert isinstance(op, Dropout)
+        if isinstance(op, Unflatten):
+            return codes[..., None, None]
+        if isinstance(op, SelectChannels):
+            return codes[:, list(op.indices)]
+        if isinstance(op, Upsample):
+            down, across = op.factors
+            return codes.repeat_interleave(down, 2).repeat_interleave(across, 3)
+        if isinstance(op, Pad):
+            top, left, bottom, right = op.padding
+            return F.pad(codes, (left, right, top, bottom))
+        assert isinstance(op, Dropout), op
         layer = self.module(op.module)
         if isinstance(layer, nn.modules.dropout._DropoutNd):
-            dropped: Tensor = layer(codes)
-            return dropped
+            return _as_module_takes(layer, codes)
         return F.dropout(codes, op.p, self.training)
 
-    def _read(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
-        """What a matrix multiplication reads: the tensor, or its narrow requantization."""
-        narrow = self.plan.narrow_of(name)
+    def _read(self, op: FloatOp, name: str, source: Tensor | Coded) -> Tensor | Coded:
+        """What `op` reads: the tensor, or a second quantization of it."""
+        narrow = self.plan.read(op, name)
         if narrow is None:
             return source
-        if name not in self._narrow:
-            self._narrow[name] = self._quantize(narrow.name, _value(source))
-        return self._narrow[name]
+        if narrow.name not in self._narrows:
+            self._narrows[narrow.name] = self._quantize(narrow.name, _value(source))
+        return self._narrows[narrow.name]
 
     def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor:
         weight, bias = self._needed(op.weight), self.parameter(op.bias)
@@ -176,8 +209,7 @@ class Run:
     def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:
         layer = self.module(op.module)
         if not self.exact and isinstance(layer, nn.modules.batchnorm._BatchNorm):
-            normalized: Tensor = layer(value)
-            return normalized
+            return _as_module_takes(layer, value)
         keys = (op.running_mean, op.running_var, op.weight, op.bias)
         tensors = [self.parameter(key) for key in keys]
         if self.exact:
@@ -195,6 +227,22 @@ def _value(tensor: Tensor | Coded) -> Tensor:
     return tensor.value if isinstance(tensor, Coded) else tensor
 
 
+def _concat(parts: list[Tensor | Coded]) -> Tensor | Coded:
+    """Join along channels; codes have one scale, as the plan gave them."""
+    coded = [part for part in parts if isinstance(part, Coded)]
+    if len(coded) < len(parts):
+        return torch.cat([_value(part) for part in parts], 1)
+    bound = max(part.bound for part in coded)
+    return Coded(torch.cat([part.codes for part in coded], 1), coded[0].scale, bound)
+
+
+def _as_module_takes(layer: nn.Module, image: Tensor) -> Tensor:
+    """Call a layer that may be one-dimensional: it takes [N, C, L] for images (C, 1, L)."""
+    flat = isinstance(layer, (nn.BatchNorm1d, nn.Dropout1d)) and image.dim() == 4
+    made: Tensor = layer(image.squeeze(2)).unsqueeze(2) if flat else layer(image)
+    return made
+
+
 def _on_codes(tensor: Tensor | Coded, function: Callable[[Tensor], Tensor]) -> Tensor | Coded:
     if isinstance(tensor, Coded):
         return Coded(function(tensor.codes), tensor.scale, tensor.bound)
@@ -204,7 +252,8 @@ def _on_codes(tensor: Tensor | Coded, function: Callable[[Tensor], Tensor]) -> T
 def _padded(x: Tensor, window: Window, fill: float) -> tuple[Tensor, tuple[int, int]]:
     """Return x and the padding that torch can do itself; else x padded, and none."""
     top, left, bottom, right = window.padding
-    if (top, left) == (bottom, right):
+    within = 2 * top <= window.kernel[0] and 2 * left <= window.kernel[1]  # a rule of pools
+    if within and (top, left) == (bottom, right):
         return x, (top, left)
     return F.pad(x, (left, right, top, bottom), value=fill), (0, 0)
 
@@ -218,8 +267,10 @@ def product(op: Conv2d | Linear, x: Tensor, weight: Tensor, bias: Tensor | None)
     """Return what the layer makes of a batch with the given weights (its own or codes)."""
     if isinstance(op, Linear):
         return F.linear(x, weight, bias)
-    padded, padding = _padded(x, op.window, 0.0)
-    return F.conv2d(padded, weight, bias, op.window.stride, padding, op.window.dilation)
+    window = op.window
+    padded, padding = _padded(x, window, 0.0)
+    kernels = weight.reshape(*weight.shape[:2], *window.kernel)  # of a 1-D one [O, I / groups, K]
+    return F.conv2d(padded, kernels, bias, window.stride, padding, window.dilation, op.groups)
 
 
 def _exact_product(op: Conv2d | Linear, source: Coded, integers: Tensor) -> Tensor:

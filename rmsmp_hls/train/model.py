@@ -61,10 +61,10 @@ class RmsmpModel(nn.Module):
         # Into __dict__ directly: a child may well be called "plan" or "graph".
         self.__dict__.update(graph=graph, plan=plan, codebook=shift_add, widths=widths)
         self.training = module.training
-        device = next(iter(module.parameters())).device
+        tensors = (*module.parameters(), *module.buffers(), torch.zeros(()))
+        device = tensors[0].device  # a network of pools alone has no parameters
         self.rmsmp = QuantState(
-            {p.tensor: ActivationQuantizer(p.bits, p.signed).to(device) for p in plan.points}
-            | {n.name: ActivationQuantizer(n.bits, n.signed).to(device) for n in plan.narrows},
+            {q.name: ActivationQuantizer(q.bits, q.signed).to(device) for q in plan.quantizers},
             {op.name: RowQuantizer(op.shape[0], device) for op in self.layers()},
         )
         self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]
@@ -134,8 +134,7 @@ class RmsmpModel(nn.Module):
                 raise QuantizationError(error.what, where=where, fix=error.fix) from error
 
     def _check_calibrated(self) -> None:
-        names = [p.tensor for p in self.plan.points] + [n.name for n in self.plan.narrows]
-        if not all(self.rmsmp.activation(name).ready for name in names):
+        if not all(self.rmsmp.activation(q.name).ready for q in self.plan.quantizers):
             raise QuantizationError(
                 "the activations have no scales yet",
                 fix="call rmsmp_hls.train.calibrate(model, batches) first",

@@ -1,7 +1,8 @@
 """Post-training quantization: a float network and some images -> formats, scales, new biases.
 
-In this order: scales of the activations and the rows' sensitivity (one pass of the float
-network), formats and scales of the rows, biases, and what all that cost (one pass of both).
+In this order: channels are equalized, if that is asked for or, on the first batch of images, gives
+the nearer result; scales of the activations and the rows' sensitivity (one pass of the float
+network); formats and scales of the rows; biases; and what all that cost (one pass of both).
 
 What there is nothing to learn from is defined: a tensor that is zero on all images gets the scale
 1 / (largest code); a row of zeros gets scale 1 and stays zero; a batch norm channel of variance
@@ -11,33 +12,56 @@ zero has gain 1 / sqrt(eps), like any other.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rmsmp_hls.errors import QuantizationError
+from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
+from rmsmp_hls.train.batches import Batches, Progress, check_inputs
 from rmsmp_hls.train.bias import correct_biases
 from rmsmp_hls.train.calibrate import Method, Observer, check_method, set_scales
-from rmsmp_hls.train.evaluate import images_per_batch
+from rmsmp_hls.train.constants import constant_tensors
+from rmsmp_hls.train.equalize import equalize as equalize_channels
+from rmsmp_hls.train.equalize import find_pairs
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.fidelity import Comparison, Fidelity
 from rmsmp_hls.train.ratio import Ratio
+from rmsmp_hls.train.row_fits import RowFits
 from rmsmp_hls.train.sensitivity import RowErrors
 from rmsmp_hls.train.settings import checked_settings
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
 from rmsmp_hls.train.watched import WatchedRun
 
-Progress = Callable[[str, int, int], None]
+Equalize = Literal["auto", "on", "off"]
+
+
+@dataclass(frozen=True, slots=True)
+class Equalization:
+    """What became of cross-layer equalization.
+
+    Attributes:
+        used: whether the result has equalized channels.
+        tensors: activations that can be equalized.
+        images: how many both ways were tried on; 0 if there was nothing to choose.
+        without_db, with_db: SQNR of the network's result in that trial, whose biases are not
+            corrected; None without one.
+    """
+
+    used: bool
+    tensors: int
+    images: int = 0
+    without_db: float | None = None
+    with_db: float | None = None
 
 
 @dataclass(frozen=True)
@@ -45,14 +69,16 @@ class PtqResult:
     """A quantized network, and what quantizing it cost on the calibration images.
 
     Attributes:
-        graph: the float network; its biases are corrected if that was asked for.
+        graph: the float network, equalized or not; its biases are corrected if that was asked for.
         params: formats and scales.
-        layers: every tensor of codes against the same tensor of the original float network, in
-            order; differences of earlier layers are included.
+        layers: every tensor of codes against the same tensor of the float network (equalized, if
+            it was: the same function, other scales of channels), in order; differences of earlier
+            layers are included.
         output: the network's result.
         top1_agreement: share of images whose largest logit is the float network's, 0..1; None
             if the result is no vector of at least two.
         images: how many there were.
+        equalization: whether channels were equalized, and why.
     """
 
     graph: FloatGraph
@@ -61,6 +87,19 @@ class PtqResult:
     output: Fidelity
     top1_agreement: float | None
     images: int
+    equalization: Equalization
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Checked settings of a quantization; see `post_training_quantize`."""
+
+    shift_add: str
+    shares: tuple[float, float, float]
+    widths: tuple[int, int, int]
+    method: Method
+    percentile: float
+    bias_correction: bool
 
 
 def post_training_quantize(
@@ -75,6 +114,7 @@ def post_training_quantize(
     method: Method = "mse",
     percentile: float = 99.9,
     bias_correction: bool = True,
+    equalize: Equalize = "auto",
     progress: Progress | None = None,
 ) -> PtqResult:
     """Quantize a trained float network without training.
@@ -87,11 +127,14 @@ def post_training_quantize(
         activation_bits, residual_bits, input_bits: widths, 2..8.
         method, percentile: how activation scales are chosen, as in `calibrate`.
         bias_correction: whether mean errors are taken out of the biases. One batch of images
-            serves for that (64, fewer if they are large).
-        progress: called with (text, images done, images in all).
+            serves for that (64, fewer if they are large); of a single image nothing is corrected.
+        equalize: whether channels are equalized (`train.equalize`): "on", "off", or "auto", which
+            quantizes that batch of images both ways and keeps what has the higher SQNR.
+        progress: called with (text, images or layers done, images or layers in all).
 
     Raises:
-        ConfigError: unknown codebook, method, impossible ratio, width or percentile.
+        ConfigError: unknown codebook, method or equalization, impossible ratio, width or
+            percentile.
         LoweringError: operations stand where they cannot be quantized (all are listed).
         QuantizationError: the images do not fit or are not finite, or the network makes NaN or
             infinity of them.
@@ -99,17 +142,86 @@ def post_training_quantize(
     widths = (activation_bits, residual_bits, input_bits)
     shift_add, shares = checked_settings(codebook, ratio, widths)
     check_method(method, percentile)
-    _check_inputs(inputs, graph.input.shape)
-    plan = place_quantizers(
-        graph, activation_bits=activation_bits, residual_bits=residual_bits, input_bits=input_bits
-    )
-    state, constants = _state(graph, plan), _tensors(graph)
-    batches = _Batches(graph, inputs, progress)
+    if equalize not in ("auto", "on", "off"):
+        raise ConfigError(f"unknown equalization {equalize!r}", fix="choose auto, on or off")
+    check_inputs(inputs, graph.input.shape)
+    settings = Settings(shift_add, shares, widths, method, percentile, bias_correction)
+    plan = _plan(graph, settings)
+    batches, fits = Batches(graph, inputs, progress), RowFits()
+    pairs = () if equalize == "off" else find_pairs(graph, plan)
+    if not pairs:
+        return _quantized(graph, plan, settings, fits, batches, Equalization(False, 0))
+    equalized = equalize_channels(graph, plan, batches.first(), pairs)
+    if equalize == "on":
+        return _quantized(equalized, plan, settings, fits, batches, Equalization(True, len(pairs)))
+    return _better(graph, equalized, plan, settings, fits, batches, len(pairs))
+
+
+def _plan(graph: FloatGraph, settings: Settings) -> QuantPlan:
+    bits, residual, first = settings.widths
+    return place_quantizers(graph, activation_bits=bits, residual_bits=residual, input_bits=first)
+
+
+def _better(
+    graph: FloatGraph,
+    equalized: FloatGraph,
+    plan: QuantPlan,
+    settings: Settings,
+    fits: RowFits,
+    batches: Batches,
+    tensors: int,
+) -> PtqResult:
+    """Try both on the first few images; the nearer one then gets all. A tie stays as it is.
+
+    Biases are left out of the trial: few images are soon learned by heart.
+    """
+    nothing, plain = Equalization(False, tensors), replace(settings, bias_correction=False)
+    first = batches.trial("as it is: ")
+    without = _quantized(graph, plan, plain, fits, first, nothing)
+    first = batches.trial("equalized: ")
+    trial = _quantized(equalized, plan, plain, fits, first, nothing)
+    before, after = without.output.sqnr_db, trial.output.sqnr_db
+    choice = Equalization(after > before, tensors, trial.images, before, after)
+    if trial.images == len(batches.inputs) and settings == plain:
+        return replace(trial if choice.used else without, equalization=choice)
+    return _quantized(equalized if choice.used else graph, plan, settings, fits, batches, choice)
+
+
+def _quantized(
+    graph: FloatGraph,
+    plan: QuantPlan,
+    settings: Settings,
+    fits: RowFits,
+    batches: Batches,
+    equalization: Equalization,
+) -> PtqResult:
+    constants = constant_tensors(graph)
+    state = _state(graph, plan, fits, batches)
+    sensitivity = _calibrate(graph, plan, state, settings, constants, batches)
+    _assign(graph, state, sensitivity, settings, fits, batches)
+    corrected = graph
+    if settings.bias_correction:
+        corrected = correct_biases(graph, plan, state, batches.first())
+    layers, output, agreement = _compare(graph, corrected, plan, state, batches)
+    params = _params(plan, state, graph, settings)
+    images = len(batches.inputs)
+    return PtqResult(corrected, params, layers, output, agreement, images, equalization)
+
+
+def _calibrate(
+    graph: FloatGraph,
+    plan: QuantPlan,
+    state: QuantState,
+    settings: Settings,
+    constants: dict[str, Tensor],
+    batches: Batches,
+) -> dict[str, Tensor]:
+    """Set the scales of the activations; return layer -> the error of every row, [rows]."""
     errors = RowErrors(graph, plan, state, constants)
     observers: dict[str, Observer] = {}
 
     def observe(name: str, value: Tensor) -> None:
-        observers.setdefault(name, Observer()).see(value)
+        observers.setdefault(plan.quantizer_of(name), Observer()).see(value)
 
     with torch.no_grad():
         for batch in batches.walk("calibration"):
@@ -117,75 +229,26 @@ def post_training_quantize(
                 graph, plan, constants.get, lambda _: None, training=False, observe=observe,
                 watch=errors.see,
             )(batch)  # fmt: skip
-    set_scales(state, observers, graph.input.name, method, percentile)
-    _assign(graph, state, errors.sums, shares, shift_add, constants)
-    corrected = correct_biases(graph, plan, state, batches.first()) if bias_correction else graph
-    layers, output, agreement = _compare(graph, corrected, plan, state, batches)
-    params = _params(plan, state, graph, shares, shift_add, widths)
-    return PtqResult(corrected, params, layers, output, agreement, len(inputs))
+    set_scales(state, observers, graph.input.name, settings.method, settings.percentile)
+    return errors.sums
 
 
-class _Batches:
-    """The images in batches that fit the memory, in the network's type."""
-
-    def __init__(
-        self, graph: FloatGraph, inputs: npt.NDArray[np.generic], progress: Progress | None
-    ) -> None:
-        self.inputs, self.progress = inputs, progress
-        self.size = images_per_batch(graph)
-        types = [c.array.dtype for c in graph.constants.values()]
-        self.dtype = types[0] if types else np.dtype(np.float32)
-
-    def first(self) -> Tensor:
-        return torch.from_numpy(np.array(self.inputs[: self.size], dtype=self.dtype))
-
-    def walk(self, text: str) -> Iterator[Tensor]:
-        for start in range(0, len(self.inputs), self.size):
-            stop = min(start + self.size, len(self.inputs))
-            yield torch.from_numpy(np.array(self.inputs[start:stop], dtype=self.dtype))
-            if self.progress is not None:
-                self.progress(text, stop, len(self.inputs))
-
-
-def _check_inputs(inputs: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:
-    wanted = f"[N, {', '.join(map(str, shape))}] with N >= 1"
-    if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "fiub":
-        found = inputs.dtype if isinstance(inputs, np.ndarray) else type(inputs).__name__
-        what = f"are {found}, not an array of real numbers"
-    elif inputs.shape[1:] != shape or len(inputs) == 0 or inputs.ndim != len(shape) + 1:
-        what = f"have shape {list(inputs.shape)}, the network takes {wanted}"
-    elif inputs.dtype.kind == "f" and (bad := _not_finite(inputs)):
-        what = f"hold NaN or infinity in {bad} of {len(inputs)} images"
-    else:
-        return
-    raise QuantizationError(
-        what, where="calibration images", fix=f"give finite numbers {wanted}, as in training"
-    )
-
-
-def _not_finite(inputs: npt.NDArray[np.generic]) -> int:
-    """Return how many images are not finite in float32, the type they are computed in."""
-    with np.errstate(over="ignore"):
-        return sum(not np.isfinite(image.astype(np.float32)).all() for image in inputs)
-
-
-def _tensors(graph: FloatGraph) -> dict[str, Tensor]:
-    return {key: torch.from_numpy(c.array.copy()) for key, c in graph.constants.items()}
-
-
-def _state(graph: FloatGraph, plan: QuantPlan) -> QuantState:
+def _state(graph: FloatGraph, plan: QuantPlan, fits: RowFits, batches: Batches) -> QuantState:
     """Return quantizers whose rows all are Fixed-4, fitted to the weights."""
-    activations = {p.tensor: ActivationQuantizer(p.bits, p.signed).double() for p in plan.points}
-    activations |= {n.name: ActivationQuantizer(n.bits, n.signed).double() for n in plan.narrows}
-    rows = {}
-    for op in graph.of_type(Conv2d, Linear):
+    activations = {q.name: ActivationQuantizer(q.bits, q.signed).double() for q in plan.quantizers}
+    rows: dict[str, RowQuantizer] = {}
+    layers = tuple(graph.of_type(Conv2d, Linear))
+    for op in layers:
         assert isinstance(op, (Conv2d, Linear))
         rows[op.name] = RowQuantizer(op.shape[0], torch.device("cpu")).double()
+        formats = ("Fixed-4",) * op.shape[0]
         try:
-            rows[op.name].fit(torch.from_numpy(graph.constants[op.weight].array.copy()))
+            scales = fits.scales(graph.constants[op.weight], formats)
         except QuantizationError as error:
             where = f"layer {op.module or op.name!r}"
-            raise QuantizationError(error.what, where=where, fix="train the layer again") from error
+            raise QuantizationError(error.what, where=where, fix=error.fix) from error
+        rows[op.name].load(formats, torch.from_numpy(scales))
+        batches.tell("row scales", len(rows), len(layers))
     return QuantState(activations, rows)
 
 
@@ -193,16 +256,21 @@ def _assign(
     graph: FloatGraph,
     state: QuantState,
     errors: dict[str, Tensor],
-    shares: tuple[float, float, float],
-    shift_add: str,
-    constants: dict[str, Tensor],
+    settings: Settings,
+    fits: RowFits,
+    batches: Batches,
 ) -> None:
-    for op in graph.of_type(Conv2d, Linear):
+    layers = tuple(graph.of_type(Conv2d, Linear))
+    for number, op in enumerate(layers):
         assert isinstance(op, (Conv2d, Linear))
-        weight = constants[op.weight]
-        variance = weight.flatten(1).double().var(dim=1, unbiased=False).numpy()
-        formats = assign_formats(errors[op.name].numpy(), variance, shares, shift_add)
-        state.row(op.name).assign(formats, weight)
+        weight = np.asarray(graph.constants[op.weight].array)
+        variance = np.array([row.var(dtype=np.float64) for row in weight])
+        formats = assign_formats(
+            errors[op.name].numpy(), variance, settings.shares, settings.shift_add
+        )
+        scales = fits.scales(graph.constants[op.weight], formats)
+        state.row(op.name).load(formats, torch.from_numpy(scales))
+        batches.tell("row formats", number + 1, len(layers))
 
 
 def _compare(
@@ -210,10 +278,10 @@ def _compare(
     corrected: FloatGraph,
     plan: QuantPlan,
     state: QuantState,
-    batches: _Batches,
+    batches: Batches,
 ) -> tuple[tuple[Fidelity, ...], Fidelity, float | None]:
     """Run the original float network and the quantized one side by side."""
-    plain, quantized = _tensors(graph), _tensors(corrected)
+    plain, quantized = constant_tensors(graph), constant_tensors(corrected)
     found: dict[str, Comparison] = {}
     result, agree = Comparison(), 0
     with torch.no_grad():
@@ -228,7 +296,7 @@ def _compare(
                 codes=codes,
             )(batch.double())  # fmt: skip
             for name, value in floats.items():
-                scale = state.activation(name).scale()
+                scale = state.activation(plan.quantizer_of(name)).scale()
                 found.setdefault(name, Comparison()).see(value, codes[name] * scale)
             result.see(want, got)
             agree += int((want.flatten(1).argmax(1) == got.flatten(1).argmax(1)).sum())
@@ -259,16 +327,13 @@ def _params(
     plan: QuantPlan,
     state: QuantState,
     graph: FloatGraph,
-    shares: tuple[float, float, float],
-    shift_add: str,
-    widths: tuple[int, int, int],
+    settings: Settings,
 ) -> QuantParams:
-    names = [p.tensor for p in plan.points] + [n.name for n in plan.narrows]
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         quantizer = state.row(op.name)
         rows[op.name] = RowParams(
             quantizer.names, ConstTensor(quantizer.scales().detach().cpu().numpy())
         )
-    activations = {name: state.activation(name).format() for name in names}
-    return QuantParams(activations, rows, shares, shift_add, *widths)
+    activations = {q.name: state.activation(q.name).format() for q in plan.quantizers}
+    return QuantParams(activations, rows, settings.shares, settings.shift_add, *settings.widths)

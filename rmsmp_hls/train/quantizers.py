@@ -7,6 +7,7 @@ the bound outside.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import Any
 
@@ -14,6 +15,8 @@ import torch
 from torch import Tensor
 
 from rmsmp_hls.numerics.codebooks import Codebook, codebook
+
+_BLOCK = 1 << 20  # weights that are quantized at once where no gradient is needed
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -74,11 +77,14 @@ def quantize_rows(weight: Tensor, scales: Tensor, formats: tuple[str, ...]) -> T
         formats: codebook name of every row.
 
     Returns:
-        float64, shape of `weight`. Gradients: straight through within the codebook's
-        range, else 0; to the scales as of the quotient weight / scale.
+        Shape of `weight`, float64; without gradients of weight's type, made block by block, as
+        large layers do not fit the memory several times. Gradients: straight through within the
+        codebook's range, else 0; to the scales as of the quotient weight / scale.
     """
-    rows = weight.reshape(weight.shape[0], -1).double()
-    ratio = rows / scales.unsqueeze(1)
+    rows = weight.reshape(weight.shape[0], -1)
+    if not torch.is_grad_enabled():
+        return _levels(rows, scales, formats).reshape(weight.shape)
+    ratio = rows.double() / scales.unsqueeze(1)
     largest = torch.tensor(
         [codebook(name).max_magnitude for name in formats], dtype=ratio.dtype, device=ratio.device
     ).unsqueeze(1)
@@ -86,6 +92,23 @@ def quantize_rows(weight: Tensor, scales: Tensor, formats: tuple[str, ...]) -> T
     levels = torch.zeros_like(ratio)
     detached = ratio.detach()
     for name in sorted(set(formats)):
-        mine = torch.tensor([f == name for f in formats], device=ratio.device).unsqueeze(1)
-        levels = torch.where(mine, nearest_levels(detached, codebook(name)), levels)
+        mine = torch.tensor([f == name for f in formats], device=ratio.device)
+        levels[mine] = nearest_levels(detached[mine], codebook(name))
     return straight_through(clamped, levels).reshape(weight.shape)
+
+
+def row_blocks(rows: int, cols: int) -> Iterator[slice]:
+    """Yield slices of rows that together hold about a million weights or fewer."""
+    step = max(1, _BLOCK // max(1, cols))
+    return (slice(start, start + step) for start in range(0, rows, step))
+
+
+def _levels(rows: Tensor, scales: Tensor, formats: tuple[str, ...]) -> Tensor:
+    result = torch.empty_like(rows)
+    for name in sorted(set(formats)):
+        mine = torch.tensor([i for i, f in enumerate(formats) if f == name], device=rows.device)
+        for block in row_blocks(len(mine), rows.shape[1]):
+            some = mine[block]
+            ratio = rows[some].double() / scales[some].unsqueeze(1)
+            result[some] = nearest_levels(ratio, codebook(name)).to(rows.dtype)
+    return result

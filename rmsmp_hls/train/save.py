@@ -37,13 +37,12 @@ def export_params(model: RmsmpModel) -> QuantParams:
     """
     model._check_calibrated()
     state = model.rmsmp
-    names = [p.tensor for p in model.plan.points] + [n.name for n in model.plan.narrows]
     rows = {}
     for op in model.layers():
         quantizer = state.row(op.name)
         scales = quantizer.scales().detach().cpu().numpy()
         rows[op.name] = RowParams(quantizer.names, ConstTensor(scales))
-    activations = {name: state.activation(name).format() for name in names}
+    activations = {q.name: state.activation(q.name).format() for q in model.plan.quantizers}
     return QuantParams(activations, rows, state.ratio, model.codebook, *model.widths)
 
 

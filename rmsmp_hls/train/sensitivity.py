@@ -17,7 +17,7 @@ from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.quant.placement import QuantPlan
 from rmsmp_hls.train.bias import affine_tails
 from rmsmp_hls.train.execute import product
-from rmsmp_hls.train.quantizers import quantize_rows
+from rmsmp_hls.train.quantizers import quantize_rows, row_blocks
 from rmsmp_hls.train.state import QuantState
 
 
@@ -39,11 +39,15 @@ class RowErrors:
             assert isinstance(op, (Conv2d, Linear))
             weight, rows = constants[op.weight], state.row(op.name)
             scales = rows.scales().detach()
-            shape = (-1,) + (1,) * (weight.dim() - 1)
-            levels = quantize_rows(weight, scales, rows.names).detach()
-            gain = _gain(graph.op(tails[op.name]), constants)
-            error = (levels * scales.reshape(shape) - weight.double()) * gain.reshape(shape)
-            self.error[op.name] = error.to(weight.dtype)
+            with torch.no_grad():
+                levels = quantize_rows(weight, scales, rows.names)
+            gain = _gain(graph.op(tails[op.name]), constants).expand(len(weight))
+            self.error[op.name] = levels
+            # In place: the largest layers have 400 MB of weights.
+            for some in row_blocks(len(weight), weight[0].numel()):
+                shape = (-1,) + (1,) * (weight.dim() - 1)
+                wrong = levels[some].double() * scales[some].reshape(shape) - weight[some].double()
+                levels[some] = wrong * gain[some].reshape(shape)
             self.sums[op.name] = torch.zeros(len(weight), dtype=torch.float64)
 
     def see(self, op: FloatOp, inputs: list[Tensor], made: Tensor) -> Tensor:

@@ -42,13 +42,13 @@ class _Quantizer(nn.Module):
 
 
 class ActivationQuantizer(_Quantizer):
-    """One scale for a whole tensor; formats as in docs/numerics.md."""
+    """One scale for a whole tensor or scale group; formats as in docs/numerics.md."""
 
     signed: Tensor
 
-    def __init__(self, bits: int, signed: bool) -> None:
+    def __init__(self, bits: int, signed: bool, narrow: bool = True) -> None:
         super().__init__()
-        self.bits = bits
+        self.bits, self.narrow = bits, narrow
         self.log_factor = nn.Parameter(torch.zeros(()))
         self.register_buffer("base", torch.full((), math.nan))
         self.register_buffer("signed", torch.tensor(signed))
@@ -58,7 +58,7 @@ class ActivationQuantizer(_Quantizer):
         """Read back the buffers that Python code decides by."""
         self.is_signed = bool(self.signed)
         self.ready = bool(torch.isfinite(self.base) & (self.base > 0))
-        shape = ActFormat(self.bits, self.is_signed, 1.0)
+        shape = ActFormat(self.bits, self.is_signed, 1.0, self.narrow)
         self.low, self.high = shape.low, shape.high
 
     def calibrate(self, scale: float, signed: bool) -> None:
@@ -80,7 +80,7 @@ class ActivationQuantizer(_Quantizer):
 
     def format(self) -> ActFormat:
         """Return the format as plain numbers."""
-        return ActFormat(self.bits, self.is_signed, float(self.scale().detach()))
+        return ActFormat(self.bits, self.is_signed, float(self.scale().detach()), self.narrow)
 
 
 class RowQuantizer(_Quantizer):
@@ -122,7 +122,8 @@ class RowQuantizer(_Quantizer):
             QuantizationError: the weights hold NaN or infinity.
         """
         chosen = list(range(len(self.names))) if rows is None else rows
-        flat = weight.detach().reshape(weight.shape[0], -1).double().cpu().numpy()
+        whole = weight.detach().reshape(weight.shape[0], -1).cpu()
+        flat = (whole if whole.dtype == torch.float32 else whole.double()).numpy()
         if not np.isfinite(flat).all():
             raise QuantizationError(
                 "the weights hold NaN or infinity", fix="lower the learning rate, train again"
@@ -145,7 +146,7 @@ class RowQuantizer(_Quantizer):
 
 
 class QuantState(nn.Module):
-    """All quantizers by the names of their tensors and layers; "." is written "/" in keys.
+    """All quantizers by their names and the layers'; "." is written "/" in keys.
 
     Attributes:
         quantized: whether the quantizers are on.
@@ -165,9 +166,9 @@ class QuantState(nn.Module):
         self.quantized = True
         self.ratio: tuple[float, float, float] = (0.0, 1.0, 0.0)
 
-    def activation(self, tensor: str) -> ActivationQuantizer:
-        """Return the quantizer of a tensor (or narrow)."""
-        found = self.activations._modules[_key(tensor)]
+    def activation(self, name: str) -> ActivationQuantizer:
+        """Return a quantizer by its name (`QuantPlan.quantizer_of` a tensor or narrow)."""
+        found = self.activations._modules[_key(name)]
         assert isinstance(found, ActivationQuantizer)
         return found
 

@@ -28,6 +28,30 @@ def test_options_reach_the_flow(call, fake_flow) -> None:
     assert (options.start, options.force, options.dump_ir) == ("csim", True, True)
 
 
+def test_quantization_options_reach_the_flow(call, fake_flow, tmp_path: Path) -> None:
+    """From the command line and from a file; what is not given stays open."""
+    result = call(
+        "build", "m.pt2", "--board", "zcu102", "--calib", "c.npz", "--calib-images", "64",
+        "--mean", "0.5,0.4,0.3", "--std", "2", "--activation-bits", "5", "--residual-bits", "6",
+        "--input-bits", "7", "--method", "percentile", "--percentile", "99",
+        "--no-bias-correction", "--equalize", "off",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    options = fake_flow.options[0]
+    assert (options.calib, options.calib_images) == (Path("c.npz"), 64)
+    assert (options.mean, options.std) == ((0.5, 0.4, 0.3), (2.0,))
+    assert (options.activation_bits, options.residual_bits, options.input_bits) == (5, 6, 7)
+    assert (options.method, options.percentile) == ("percentile", 99.0)
+    assert (options.bias_correction, options.equalize) == (False, "off")
+    (tmp_path / "c.yaml").write_text(
+        "board: zcu102\ncalib: c.npz\nmean: 0.5,0.4,0.3\nbias_correction: no\n"
+    )
+    assert call("build", "m.pt2", "--config", "c.yaml").exit_code == 0
+    options = fake_flow.options[1]
+    assert (options.calib, options.mean) == (Path("c.npz"), (0.5, 0.4, 0.3))
+    assert (options.bias_correction, options.equalize, options.std) == (False, None, None)
+
+
 def test_a_build_shows_its_stages_the_summary_and_where_the_report_is(call, fake_flow) -> None:
     """Plain lines where there is no terminal."""
     lines = call("build", "m.pt", "--board", "zcu102").stdout.splitlines()

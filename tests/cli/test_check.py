@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from torch import nn
 
 from rmsmp_hls.frontend.load import LoadedModel
 from rmsmp_hls.frontend.parameters import macs_per_image
+from rmsmp_hls.ir.float_ops import AvgPool2d
 from rmsmp_hls.ir.graph import Graph
 from rmsmp_hls.ir.types import Window
 from tests.cli.models import save_model
@@ -74,16 +77,33 @@ def test_a_model_without_formats_is_mapped_with_assumptions(
     assert [op["rows"] for op in found["operations"] if op["name"] == "conv1"] == [[0, 5, 5]]
 
 
+@pytest.mark.parametrize("form", ["terminal", "json"])
+def test_what_is_left_to_the_host_is_noted(call, form: str, tmp_path: Path) -> None:
+    """A softmax at the end of an exported network, in the table and in JSON."""
+    net = nn.Sequential(
+        nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(64, 3), nn.Softmax(dim=1)
+    )
+    program = torch.export.export(net.eval(), (torch.zeros(1, 1, 6, 6),))
+    torch.export.save(program, tmp_path / "net.pt2")
+    result = call("check", "net.pt2", "--board", "zcu102", "--format", form)
+    assert result.exit_code == 0, result.output
+    if form == "json":
+        assert ["softmax" in note for note in json.loads(result.stdout)["notes"]] == [True]
+    else:
+        assert "Note: softmax at the end is left to the host" in result.stdout
+
+
 def test_what_cannot_be_mapped_is_listed_at_once(
     call, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two stray batch norms: both named, with what to do; the exit code is that of lowering."""
+    """Two batch norms of flattened images: both named, with what to do; the exit code is that of
+    lowering."""
     net = NetworkBuilder((3, 6, 6))
+    net.flatten()
     net.batchnorm()
-    net.conv(4, Window(kernel=(3, 3)))
     net.clamp()
     net.batchnorm()
-    net.conv(2, Window(kernel=(4, 4)))
+    net.linear(2)
     monkeypatch.setattr(
         "rmsmp_hls.commands.check.load_model", lambda path: LoadedModel(net.graph())
     )
@@ -91,9 +111,9 @@ def test_what_cannot_be_mapped_is_listed_at_once(
     assert result.exit_code == 5
     found = json.loads(result.stdout)
     assert (found["ok"], found["exit_code"]) == (False, 5)
-    assert [problem["where"] for problem in found["problems"]] == ["layer 'bn1'", "layer 'bn4'"]
+    assert [problem["where"] for problem in found["problems"]] == ["layer 'bn2'", "layer 'bn4'"]
     wrong = {op["name"] for op in found["operations"] if op["problem"]}
-    assert wrong == {"bn1", "bn4"}
+    assert wrong == {"bn2", "bn4"}
     assert all(op["fix"] for op in found["operations"] if op["problem"])
     assert "2 problems" in result.stderr
     table = call("check", "model.pt", "--board", "zcu102").stdout
@@ -111,19 +131,35 @@ def test_a_model_that_cannot_be_read_gives_its_problems(call, tmp_path: Path) ->
     assert found["problems"][0]["what"].startswith("is not a PyTorch file")
 
 
+def test_unsupported_operations_of_an_exported_program_are_single_problems(
+    call, tmp_path: Path
+) -> None:
+    """Each with its module path and its own advice, for programs to read."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Softsign(), nn.Conv2d(4, 4, 3), nn.PReLU()).eval()
+    program = torch.export.export(net, (torch.zeros(1, 3, 8, 8),))
+    torch.export.save(program, str(tmp_path / "net.pt2"))
+    result = call("check", "net.pt2", "--board", "zcu102", "--format", "json")
+    assert result.exit_code == 3
+    problems = json.loads(result.stdout)["problems"]
+    found = {problem["where"]: problem["what"] for problem in problems}
+    assert "module '1'" in found and "prelu" in found["module '3'"]
+    assert all(problem["fix"] for problem in problems)
+
+
 def test_a_network_too_large_for_the_board_is_refused(call, tmp_path: Path) -> None:
     """Exit code 6; every operation is mapped all the same."""
     net = NetworkBuilder((8, 256, 256))
     net.conv(96, Window(kernel=(3, 3), padding=(1, 1, 1, 1)))
     net.clamp()
-    net.conv(96, Window(kernel=(1, 1)))
-    net.clamp()
+    net.pool(AvgPool2d, Window((256, 256), (256, 256)))  # needs all lines at once
+    net.flatten()
+    net.linear(10)
     save_model(tmp_path / "model.pt", net.graph())
     result = call("check", "model.pt", "--board", "zedboard", "--format", "json")
     assert result.exit_code == 6, result.stderr
     found = json.loads(result.stdout)
     assert found["array"] is None
-    assert {op["unit"] for op in found["operations"]} == {"host", "matrix array", "folded"}
+    assert {op["unit"] for op in found["operations"]} >= {"host", "matrix array", "folded"}
     assert found["problems"]
     assert all(problem["what"] for problem in found["problems"])
 

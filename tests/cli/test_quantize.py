@@ -103,3 +103,26 @@ def test_the_checkpoint_builds(call, model: Path, tmp_path: Path) -> None:
     result = call("check", "q.pt", "--board", "zcu102")
     assert result.exit_code == 0, result.output
     assert "carries no formats" not in result.stdout
+
+
+def test_equalization_is_told(call, model: Path) -> None:
+    """Both results of the trial; or that it was asked for."""
+    text = call("quantize", "model.pt", "--calib", "calib.npz").stdout
+    expected = post_training_quantize(load_checkpoint(model).graph, images(16)).equalization
+    assert expected.without_db is not None
+    assert expected.with_db is not None
+    state = "used" if expected.used else "not used"
+    assert (
+        f"Cross-layer equalization of {expected.tensors} activations: {state}; on 16 images the "
+        f"result has {expected.with_db:.1f} dB with it, {expected.without_db:.1f} dB without."
+    ) in " ".join(text.split())
+    text = call("quantize", "model.pt", "--calib", "calib.npz", "--equalize", "off").stdout
+    assert "Cross-layer equalization: not used" in text
+
+
+def test_an_unusual_range_is_warned_of(call, model: Path) -> None:
+    """Bytes for a network that takes normalized images."""
+    np.save(model.parent / "bytes.npy", np.full((2, 3, 9, 7), 255, dtype=np.uint8))
+    result = call("quantize", "model.pt", "--calib", "bytes.npy")
+    assert result.exit_code == 0
+    assert "warning: the calibration images hold numbers up to 255 in magnitude" in result.stdout

@@ -81,3 +81,11 @@ def test_contradictions_are_refused() -> None:
     broken = dataclasses.replace(deployed, outputs=(unknown,))
     with pytest.raises(ArtefactError, match="contradicts itself"):
         read_layout(dataclasses.replace(design, programs=(broken, trace)))
+
+
+def test_slots_say_which_bytes_hold_channels() -> None:
+    """Channels in bytes 6, 0 and 9 of three words; the other bytes mean nothing."""
+    tensor = OutputTensor("t", 0, 6, 3, 1, 2, False, slots=(6, 0, 9))
+    assert tensor.masks == (0x000000FF, 0x00FF0000, 0x0000FF00)
+    assert tensor.position(4, 2) == Position(0, 0, 1)
+    assert [tensor.position(0, 0).channel, tensor.position(2, 1).channel] == [1, 2]

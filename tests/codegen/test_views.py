@@ -50,12 +50,13 @@ def test_uncertainty_is_given_in_ns() -> None:
 
 def test_every_port_has_its_own_bundle_and_a_depth() -> None:
     """Two ports on one bundle would share its bursts."""
-    ports = top_view("t", dict(program=1, weights=2, params=3, input=4, output=5)).ports
-    assert len({port.bundle for port in ports}) == 5
-    assert [port.depth for port in ports] == list("12345")
-    assert [port.declaration.startswith("const ") for port in ports] == [True] * 4 + [False]
-    assert "write" in ports[4].bursts
-    assert all("read" in port.bursts for port in ports[:4])
+    ports = top_view("t", dict(program=1, weights=2, params=3, input=4, output=5, spill=6)).ports
+    assert len({port.bundle for port in ports}) == 6
+    assert [port.depth for port in ports] == list("123456")
+    assert [port.declaration.startswith("const ") for port in ports] == [True] * 4 + [False] * 2
+    assert ["write" in port.bursts for port in ports] == [False] * 4 + [True] * 2
+    assert ["read" in port.bursts for port in ports] == [True] * 4 + [False, True]
+    assert "WeightWord" in ports[5].declaration
 
 
 @pytest.mark.parametrize(

@@ -81,3 +81,30 @@ def test_a_part_on_the_command_line_sets_the_files_board_aside() -> None:
     """They answer the same question."""
     options, _ = resolve(MODEL, {"part": "xc7z020clg400-1"}, {"board": "zcu102"})
     assert (options.board, options.part) == (None, "xc7z020clg400-1")
+
+
+def test_quantization_options_need_calibration_images() -> None:
+    """They would be ignored otherwise."""
+    with pytest.raises(ConfigError, match="activation_bits, equalize given without calibration"):
+        BuildOptions(MODEL, board="a", activation_bits=4, equalize="on")
+    BuildOptions(MODEL, board="a", calib=Path("c.npz"), activation_bits=4, equalize="on")
+
+
+def test_quantization_options_are_checked() -> None:
+    """All at once, before a model is read."""
+    with pytest.raises(ConfigError) as caught:
+        BuildOptions(
+            MODEL, board="a", calib=Path("c.npz"), calib_images=0, activation_bits=9,
+            residual_bits=1, percentile=float("nan"), method="mes", equalize="yes",
+        )  # fmt: skip
+    text = str(caught.value)
+    assert text.startswith("6 problems:\n")
+    for line in (
+        "- calib_images: at least one image is needed, not 0",
+        "- activation_bits: codes have 2 to 8 bits, not 9",
+        "- residual_bits: codes have 2 to 8 bits, not 1",
+        "- percentile: must be 50..100, not nan",
+        "- method: unknown method 'mes'\n  -> did you mean 'mse'?",
+        "- equalize: unknown equalize 'yes'\n  -> known: auto, on, off",
+    ):
+        assert line in text

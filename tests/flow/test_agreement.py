@@ -29,7 +29,7 @@ def test_of_equal_inputs_codes_differ_by_one_and_only_near_a_tie(seed: int) -> N
         source = trained[op.inputs[0]].astype(np.int64)
         source = source.reshape(len(inputs), *integer.op(op.inputs[0]).shape)
         acc = reference.accumulate(op, source)
-        codes = reference.execute(op, [source])
+        codes = reference.execute(integer, op, [source])
         real = trained[op.name].reshape(codes.shape).astype(np.int64)
         assert np.abs(codes - real).max() <= 1
         exact = acc * op.multiplier.array[:, None, None] + op.bias.array[:, None, None]

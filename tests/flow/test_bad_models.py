@@ -164,13 +164,13 @@ class Unsupported(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Conv2d(2, 4, 3, padding=1)
-        self.act = nn.GELU()
-        self.grouped = nn.Conv2d(4, 4, 3, padding=1, groups=2)
+        self.act = nn.SELU()
+        self.normed = nn.GroupNorm(2, 4)
         self.tail = nn.Sequential(nn.Conv2d(4, 4, 1), nn.Softplus())
         self.fc = nn.Linear(4, 2)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = self.tail(self.grouped(self.act(self.stem(x))))
+        x = self.tail(self.normed(self.act(self.stem(x))))
         return self.fc(x.mean((2, 3)))
 
 
@@ -180,7 +180,7 @@ def test_unsupported_operations_are_listed_at_once() -> None:
         rt.prepare(Unsupported(), torch.zeros(1, 2, 8, 8))
     said = str(caught.value)
     assert said.startswith("3 problems:")
-    for name in ("act", "grouped", "tail.1"):
+    for name in ("act", "normed", "tail.1"):
         assert name in said
     assert said.count("  -> ") == 3
 

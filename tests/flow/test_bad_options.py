@@ -78,7 +78,7 @@ def test_an_unknown_board_is_refused_before_anything_is_written(
 @pytest.mark.parametrize(
     ("text", "said"),
     [("bord: zcu102", "c.yaml:1: unknown key 'bord'\n  -> did you mean 'board'?"),
-     ("activation_bits: 4", "unknown key 'activation_bits'"),
+     ("weight_width: 4", "unknown key 'weight_width'"),
      ("ratio: 1:2", "three numbers"), ("array: {pixel: 4}", "did you mean 'pixels'?"),
      ("images: many", "'many' is not a whole number"), ("- a", "not a list of"),
      ("a: [", "not YAML")],
@@ -97,7 +97,7 @@ def test_configuration_files(text: str, said: str, model: Path, tmp_path: Path) 
     [("shift_add_lanes=99996 drain_rows=1", RESOURCE_ERROR, "LUT"),
      ("fixed8_lanes=4096 drain_rows=1", RESOURCE_ERROR, "DSP"),
      ("activation_depth=4000000", RESOURCE_ERROR, "BRAM36"),
-     ("activation_depth=4", RESOURCE_ERROR, "the activation memory needs"),
+     ("activation_depth=4", RESOURCE_ERROR, "the lines that one operation needs"),
      ("shift_add_lanes=99999", RESOURCE_ERROR, "LUT"),
      ("drain_rows=31", CONFIG_ERROR, "drain_rows must divide the row lanes"),
      ("channels=12", CONFIG_ERROR, "channels must be"),
@@ -133,15 +133,14 @@ def test_a_board_file_with_missing_keys(model: Path, tmp_path: Path) -> None:
 
 
 def test_a_network_too_large_for_the_board(tmp_path: Path) -> None:
-    """The tensors that are in memory at once are named with their sizes."""
-    layers = {"wide": nn.Conv2d(1, 64, 1), "a": nn.ReLU(), "wider": nn.Conv2d(64, 64, 1)}
+    """A mean over an image that does not fit: the operation and the lines that it needs."""
+    layers = {"wide": nn.Conv2d(1, 256, 1), "a": nn.ReLU(), "mean": nn.AdaptiveAvgPool2d(1)}
     net = nn.Sequential(OrderedDict(layers))
     model = save_model(tmp_path / "m.pt", net, (1, 160, 160), images=1, labels=False)
     result = run(model, tmp_path / "out", "--board", "zedboard", "--images", "1")
     assert result.exit_code == RESOURCE_ERROR, result.output
-    assert "board zedboard: even the smallest array does not fit; BRAM36:" in result.stderr
-    assert "tensors in memory at once, words each: a (" in result.stderr
-    assert "), wider (" in result.stderr
+    assert "is too small, also with tensors in DRAM" in result.stderr
+    assert "mean: needs lines of a (" in result.stderr
 
 
 def arrays(**given: Any) -> Callable[[Path], None]:

@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from rmsmp_hls.errors import ArtefactError, ConfigError
+from rmsmp_hls.flow import BuildOutcome
 from rmsmp_hls.quant.reassign import reassign
+from rmsmp_hls.stages import lower
 from rmsmp_hls.stages.report import load_report
+from tests.flow.models import build, snapshot
 from tests.networks import params_for, residual_network
 
 
@@ -38,3 +41,15 @@ def test_what_is_already_so_stays_untouched() -> None:
     graph = residual_network()
     params = params_for(graph)
     assert reassign(graph, params, (130.0, 60.0, 10.0), "sp2-4") is params
+
+
+def test_the_reference_one_image_at_a_time_is_the_same(
+    model: Path, built: BuildOutcome, seeded: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many images memory has room for, files and counts are equal."""
+    monkeypatch.setattr(lower, "BATCH_NUMBERS", 1)
+    outcome = build(model, seeded)
+    assert outcome.report.agreement == built.report.agreement
+    assert outcome.report.agreement.images > 1
+    for stage in ("3_lower", "hls"):
+        assert snapshot(seeded / stage) == snapshot(built.out / stage)

@@ -44,8 +44,7 @@ class Payload:
 def made() -> Checkpoint:
     graph = trace(Residual(), torch.zeros(1, 2, 8, 8)).graph
     plan = place_quantizers(graph)
-    activations = {p.tensor: ActFormat(p.bits, p.signed, 0.1) for p in plan.points}
-    activations |= {n.name: ActFormat(n.bits, n.signed, 1 / 3) for n in plan.narrows}
+    activations = {q.name: ActFormat(q.bits, q.signed, 1 / 3) for q in plan.quantizers}
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         formats = tuple(("SP2-4", "Fixed-4", "Fixed-8")[i % 3] for i in range(op.shape[0]))

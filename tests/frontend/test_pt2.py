@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from rmsmp_hls.errors import ModelImportError
 from rmsmp_hls.frontend.load import load_model
 from rmsmp_hls.frontend.pt2 import is_exported_program, load_exported_program
+from rmsmp_hls.frontend.trace import trace
 from rmsmp_hls.ir.float_ops import BatchNorm, Conv2d
 from tests.frontend.exported import (
     CONFIG,
@@ -78,6 +79,13 @@ NETS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "mean": (lambda: Fn(lambda x: x.clamp(max=0.3).mean((2, 3))), (2, 8, 8)),
     "pool": (lambda: Fn(lambda x: F.adaptive_avg_pool2d(x, (2, 4)).contiguous()), (2, 8, 8)),
     "shared": (Shared, (2, 8, 8)),
+    "dropout in place": (
+        lambda: nn.Sequential(
+            nn.Conv2d(2, 3, 3), nn.Dropout2d(0.3, inplace=True), nn.Flatten(),
+            nn.Dropout(0.2, inplace=True), nn.Linear(108, 3),
+        ),
+        (2, 8, 8),
+    ),
     "overwrites": (lambda: Fn(lambda x: F.relu_(x) + x), (2, 8, 8)),
 }  # fmt: skip
 
@@ -147,14 +155,17 @@ def test_tied_weights_and_layers_called_twice(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_double_weights_stay_double(tmp_path: Path) -> None:
-    """float64 parameters are taken as they are, as `trace` takes them."""
+def test_double_weights_become_single(tmp_path: Path) -> None:
+    """float64 parameters are converted to float32, as `trace` converts them, and a note says so."""
     net = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU()).double().eval()
     program = torch.export.export(net, (torch.zeros(1, 2, 8, 8, dtype=torch.float64),))
     torch.export.save(program, tmp_path / "net.pt2")
-    graph = load_exported_program(tmp_path / "net.pt2")
-    assert graph.constants["0.weight"].array.dtype == np.float64
-    assert np.array_equal(graph.constants["0.weight"].array, net[0].weight.detach().numpy())
+    loaded = load_model(tmp_path / "net.pt2")
+    traced = trace(net, torch.zeros(1, 2, 8, 8))
+    weight = loaded.graph.constants["0.weight"].array
+    assert np.array_equal(weight, net[0].weight.detach().float().numpy())
+    assert weight.dtype == np.float32 and loaded.graph == traced.graph
+    assert loaded.notes == traced.notes and "float64" in loaded.notes[0]
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
@@ -180,28 +191,19 @@ def test_training_mode_is_refused_with_the_remedy(tmp_path: Path) -> None:
 
     class Net(Residual):
         def forward(self, x: Tensor) -> Tensor:
-            return F.silu(super().forward(x))
+            return F.selu(super().forward(x))
 
     message = refusal(export(Net().train(), tmp_path / "net.pt2"))
     assert "as in training, in bn1, dropout, stem.1" in message and "model.eval()" in message
-    assert message.count("model.eval()") == 1 and "aten.silu.default" in message
+    assert message.count("model.eval()") == 1 and "aten.selu.default" in message
 
 
 def test_all_unsupported_operations_are_listed(tmp_path: Path) -> None:
     """One error names every operation with its module path, as `trace` does."""
-    net = nn.Sequential(nn.Conv2d(2, 4, 3, groups=2), nn.SiLU(), nn.GELU(), nn.Conv2d(4, 4, 3))
+    net = nn.Sequential(nn.PixelUnshuffle(2), nn.SELU(), nn.CELU(), nn.Conv2d(8, 4, 3))
     message = refusal(export(net.eval(), tmp_path / "net.pt2"))
     assert "3 problems" in message
     assert all(f"module {path}" in message for path in ("'0'", "'1'", "'2'"))
-
-
-@pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")
-def test_a_decomposed_program_is_refused_with_the_remedy(tmp_path: Path) -> None:
-    """run_decompositions() makes other operations; the message says to leave it out."""
-    net = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.MaxPool2d(2)).eval()
-    program = torch.export.export(net, (torch.zeros(1, 2, 8, 8),)).run_decompositions()
-    torch.export.save(program, tmp_path / "net.pt2")
-    assert refusal(tmp_path / "net.pt2").count("without run_decompositions()") == 3
 
 
 class Two(nn.Module):
@@ -276,6 +278,7 @@ def test_other_files_are_no_exported_programs(tmp_path: Path) -> None:
     """Text, folders, missing files and checkpoints are told apart."""
     path = tmp_path / "m.pt"
     assert not is_exported_program(path) and not is_exported_program(tmp_path)
+    assert not is_exported_program("/dev/zero"), "which has no end"
     assert "does not exist" in refusal(path)
     path.write_text("hello, this is text")
     assert not is_exported_program(path) and "damaged" in refusal(path)

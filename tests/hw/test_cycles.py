@@ -10,11 +10,14 @@ from hypothesis import strategies as st
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.cycles import (
     Tiling,
+    address_words,
     choose_tiling,
+    folded_load_iterations,
     matmul_cycles,
     matmul_iterations,
     move_iterations,
     pixels_of_group,
+    spill_iterations,
     vector_iterations,
 )
 
@@ -93,7 +96,12 @@ def test_strides_bound_the_pixels_of_a_group() -> None:
     assert pixels_of_group(ARRAY, 1, logits=True) == 1
 
 
-def test_vector_and_move_iterations() -> None:
-    """The two small formulas, by hand."""
-    assert vector_iterations(ARRAY, 3, 5, 17, 9, 2) == 3 * 5 * 2 * 4 * 9 * 2 + 1
-    assert move_iterations(3, 5, 17, 2) == 3 * 5 * 5 * 2
+def test_the_small_formulas() -> None:
+    """Vector unit with and without a table, moves, folded loads and spills, by hand."""
+    assert vector_iterations(ARRAY, 3, 5, 2, 9, 2) == 3 * 5 * 2 * 4 * 9 * 2 + 1
+    assert vector_iterations(ARRAY, 3, 5, 2, 1, 2, table=True) == 3 * 5 * 2 * 4 * 2 + 1 + 16
+    assert move_iterations(3, 5, 5, 2) == 3 * 5 * 5 * 2
+    assert folded_load_iterations(3, 5, 2, 1, 2) == 3 * (2 + 5 + 1) * 2
+    assert address_words(replace(ARRAY, weight_word_bits=128)) == 4  # 8 * 16 nibbles
+    assert address_words(replace(ARRAY, banks=4, channels=4, weight_word_bits=512)) == 1
+    assert spill_iterations(ARRAY, 3, 7) == 3 * 7 * 8

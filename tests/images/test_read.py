@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.images import Normalization, read_images, read_named
+from rmsmp_hls.images import Normalization, range_warnings, read_images, read_named
 from rmsmp_hls.images.spread import evenly
 
 SHAPE = (2, 3, 4)
@@ -30,6 +30,32 @@ def test_arrays_are_taken_as_they_are(tmp_path: Path, kind: str) -> None:
     found = read_images(path, SHAPE)
     assert found.dtype == np.float32
     assert np.array_equal(found, IMAGES.astype(np.float32))
+
+
+def test_the_array_may_be_called_as_the_input(tmp_path: Path) -> None:
+    """`inputs` comes first; without either name, several arrays are refused with both."""
+    np.savez(tmp_path / "a.npz", x=IMAGES, y=IMAGES[:3])
+    assert len(read_images(tmp_path / "a.npz", SHAPE, name="y")) == 3
+    np.savez(tmp_path / "b.npz", x=IMAGES, inputs=IMAGES[:3])
+    assert len(read_images(tmp_path / "b.npz", SHAPE, name="x")) == 3
+    with pytest.raises(ConfigError, match="holds no array `inputs` or `image`, but x, y"):
+        read_images(tmp_path / "a.npz", SHAPE, name="image")
+
+
+def test_one_image_is_enough(tmp_path: Path) -> None:
+    """N is 1."""
+    np.save(tmp_path / "a.npy", IMAGES[:1])
+    assert read_images(tmp_path / "a.npy", SHAPE).shape == (1, *SHAPE)
+
+
+@pytest.mark.parametrize(("largest", "count"), [(64.0, 0), (-64.0, 0), (65.0, 1), (-255.0, 1)])
+def test_numbers_of_an_unusual_range_are_pointed_out(largest: float, count: int) -> None:
+    """Bytes look like that; what the network was trained with nobody here knows."""
+    images = np.zeros((2, 1, 2, 2), dtype=np.float32)
+    images[1, 0, 1, 0] = largest
+    found = range_warnings(images)
+    assert len(found) == count
+    assert all(f"up to {abs(largest):g} in magnitude" in text for text in found)
 
 
 def test_integers_are_images_too(tmp_path: Path) -> None:
@@ -93,7 +119,10 @@ def test_several_arrays_need_a_name(tmp_path: Path) -> None:
     [
         (IMAGES[:0], "has shape"), (IMAGES[0], "has shape"), (IMAGES[:, :1], "has shape"),
         (IMAGES.astype(str), "finite numbers"), (IMAGES * np.nan, "finite numbers"),
-        (IMAGES.astype(complex), "finite numbers"), (IMAGES * 1e300, "finite numbers"),
+        (IMAGES.astype(complex), "finite numbers"), (IMAGES[..., 0], "has shape"),
+        (IMAGES.astype("S8"), "finite numbers"),
+        (np.where(IMAGES > 1, -np.inf, IMAGES), "finite numbers"),
+        (IMAGES.astype("M8[s]"), "finite numbers"), (IMAGES * 1e300, "finite numbers"),
     ],
 )  # fmt: skip
 def test_images_that_do_not_fit_are_refused(tmp_path: Path, array: np.ndarray, what: str) -> None:

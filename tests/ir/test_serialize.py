@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from rmsmp_hls.errors import ArtefactError
+from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.serialize import graph_files, load_graph
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.quantize import quantize
+from tests.blocks import BLOCKS
 from tests.networks import params_for, residual_network
 
 
@@ -20,16 +23,19 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
         (folder / name).write_bytes(content)
 
 
-def _levels():
-    graph = residual_network(1)
+def _levels(make: Callable[[int], FloatGraph] = residual_network):
+    graph = make(1)
     quantized = quantize(graph, params_for(graph))
     return [graph, quantized, lower(quantized)]
 
 
+@pytest.mark.parametrize("make", [residual_network, *BLOCKS.values()], ids=lambda m: m.__name__)
 @pytest.mark.parametrize("level", range(3), ids=["float", "quant", "int"])
-def test_round_trip_keeps_every_field(tmp_path: Path, level: int) -> None:
+def test_round_trip_keeps_every_field(
+    tmp_path: Path, level: int, make: Callable[[int], FloatGraph]
+) -> None:
     """What is read equals what was written, arrays and infinities included."""
-    graph = _levels()[level]
+    graph = _levels(make)[level]
     _write(tmp_path, graph_files(graph, "g"))
     loaded = load_graph(tmp_path / "g.json")
     assert loaded == graph

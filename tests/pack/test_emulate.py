@@ -11,15 +11,18 @@ from hypothesis import strategies as st
 
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.ir.graph import IntGraph
-from rmsmp_hls.ir.int_ops import IntMatmul
-from rmsmp_hls.ir.types import Window
+from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntMatmul, IntOp, IntSelect
+from rmsmp_hls.ir.types import ActFormat, Window
 from rmsmp_hls.pack.design import BLOBS, PROGRAM, TRACE
 from rmsmp_hls.pack.emulate import Emulator
 from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.pack.transfer import argmax_key, input_words, read_outputs
 from rmsmp_hls.reference import argmax, run
+from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.schedule import make_schedule
+from rmsmp_hls.schedule.steps import LoadStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
+from tests.schedule.random_graphs import KINDS, random_graph
 
 ARRAY = ArrayShape(
     shift_add_lanes=9, fixed4_lanes=4, fixed8_lanes=3, channels=8, pixels=4, banks=8,
@@ -34,18 +37,28 @@ def random_codes(graph: IntGraph, images: int, seed: int = 0) -> np.ndarray:
     assert form is not None
     rng = np.random.default_rng(seed)
     codes = rng.integers(form.low, form.high + 1, (images, *graph.input.shape))
-    codes.reshape(-1)[:2] = form.low, form.high
+    codes.reshape(-1)[:1] = form.low
+    codes.reshape(-1)[1:2] = form.high
     return codes
+
+
+def stores(graph: IntGraph, op: IntOp) -> bool:
+    """Whether the trace has an entry of its own for what `op` makes."""
+    moves = isinstance(op, IntConcat | IntSelect | IntInput)
+    return op.name == graph.output or not moves
 
 
 def assert_equal(graph: IntGraph, array: ArrayShape, images: int = 2, seed: int = 0) -> None:
     """Both programs give every tensor of the reference, and the iterations predicted."""
-    acc_bits = max([8, *(op.acc_bits for op in graph if isinstance(op, IntMatmul))])
+    acc_bits = max([GATHER_BITS, *(op.acc_bits for op in graph if isinstance(op, IntMatmul))])
     schedule = make_schedule(graph, replace(array, acc_bits=acc_bits))
     design = pack(graph, schedule)
     codes = random_codes(graph, images, seed)
     expected = run(graph, codes)
-    for name, tensors in ((TRACE, set(expected)), (PROGRAM, {graph.output})):
+    stored = {op.name for op in graph if stores(graph, op)}
+    if not any(isinstance(s, LoadStep) and s.fold for s in schedule.steps):
+        stored.add("x")
+    for name, tensors in ((TRACE, stored), (PROGRAM, {graph.output})):
         words, iterations = Emulator(design, name, seed).run(input_words(design, codes))
         found = read_outputs(design, name, words)
         assert {key for key in found if not key.endswith(":argmax")} == tensors
@@ -107,6 +120,51 @@ def test_any_vector_operation(kernel, stride, padding, form, out, depth, kind, s
         net.sum_pool("b", "x", window(1), fmt(*out)).add("y", "x", "b", fmt(*out))
     net.matmul("last", "y", 3, fmt(4))
     assert_equal(net.graph(), ARRAY, 1, seed)
+
+
+SHAPES = (
+    {},
+    {"channels": 4, "drain_rows": 2, "shift_add_lanes": 4, "fixed4_lanes": 2, "fixed8_lanes": 2},
+    {"channels": 16, "vector_lanes": 8, "weight_word_bits": 256},
+    {"pixels": 2, "banks": 2, "tile_groups": 1},
+    {"channels": 32, "banks": 4, "drain_rows": 2, "shift_add_lanes": 5, "fixed4_lanes": 2,
+     "fixed8_lanes": 1},
+)  # fmt: skip
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=8),
+    seed=st.integers(0, 10**6),
+    shape=st.sampled_from(SHAPES),
+    book=st.sampled_from(("SP2-4", "PoT-4", "APoT-4")),
+)
+def test_any_network(kinds: list[str], seed: int, shape: dict[str, int], book: str) -> None:
+    """Random graphs of all operations on arrays of several shapes."""
+    array = replace(ARRAY, activation_depth=20000, shift_add_codebook=book, **shape)
+    assert_equal(random_graph(kinds, seed, book), array, 1, seed)
+
+
+@pytest.mark.parametrize("narrow", [True, False])
+def test_tables_and_inputs_of_every_signed_code(narrow: bool) -> None:
+    """Formats that reach -2^(bits-1) have one more entry; unsigned ones have theirs."""
+    form = ActFormat(8, True, 0.125, narrow)
+    net = Builder((5, 4, 8), form, 1).table("t", "x", fmt(4)).table("u", "t", fmt(8, signed=True))
+    net.matmul("c", "u", 4, ActFormat(4, True, 0.125, narrow)).table("v", "c", fmt(6))
+    assert_equal(net.graph(), ARRAY, 2)
+
+
+def test_a_design_of_parts_and_views_says_where_its_bytes_lie() -> None:
+    """Outputs of the trace have slots where their channels do not follow each other."""
+    net = Builder((12, 2, 2), fmt(), 1).matmul("a", "x", 5, fmt()).matmul("b", "x", 6, fmt())
+    graph = net.concat("k", "a", "b").select("s", "k", (9, 0)).graph()
+    design = pack(graph, make_schedule(graph, ARRAY))
+    entries = {entry.tensor: entry for entry in design.program(TRACE).outputs}
+    assert set(entries) == {"x", "a", "b", "s"}
+    assert entries["s"].slots == (12, 0)
+    assert entries["s"].words == 4 * 4
+    assert [entry.slots for entry in design.program().outputs] == [(12, 0)]
+    assert entries["b"].slots == ()
 
 
 @pytest.mark.parametrize("rows", [1, 16, 37])

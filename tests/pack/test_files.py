@@ -14,7 +14,7 @@ from rmsmp_hls.pack.design import PROGRAM, TRACE, PackedDesign
 from rmsmp_hls.pack.files import design_files, load_design
 from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.schedule.schedule import make_schedule
-from tests.schedule.graphs import Builder, fmt, small_residual
+from tests.schedule.graphs import Builder, fmt, small_residual, window
 from tests.schedule.test_schedule import ARRAY
 
 
@@ -46,10 +46,21 @@ def test_a_design_without_logits_reads_back_equal(tmp_path: Path) -> None:
     assert design.program(PROGRAM).outputs[0].tensor == name
 
 
+def test_a_design_with_slots_and_a_fold_reads_back_equal(tmp_path: Path) -> None:
+    """Bytes of channels, copies with names of their own, words of the spill port."""
+    net = Builder((1, 4, 4), fmt(8, signed=True)).matmul("a", "x", 9, fmt(), window(3, 1, 1))
+    net.matmul("d", "a", 9, fmt(), window(3, 1, 1), groups=9).concat("k", "a", "d", "d")
+    graph = net.select("s", "k", (11, 2, 20)).graph()
+    design = replace(pack(graph, make_schedule(graph, ARRAY)), spill_words=5)
+    assert load_design(saved(design, tmp_path)) == design
+    assert [op.name for op in design.ops] == ["x", "a", "d", "k:d", "s"]
+    assert [name for _, name, _ in design.program().iterations] == ["x", "a", "d", "k", "s"]
+
+
 def test_the_header_is_as_documented(design: PackedDesign) -> None:
     """Keys and values that the page promises."""
     header = json.loads(design_files(design)["design.json"])
-    assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 1)
+    assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 2)
     assert header["array"]["dsp"] == "DSP48E2"
     assert header["input"]["words"] == 9 * 7
     assert set(header["files"]) == {PROGRAM, TRACE, "weights.bin", "params.bin"}
@@ -97,7 +108,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (flip("weights.bin"), "weights.bin: its SHA-256 differs"),
     (flip(PROGRAM), "program.bin: its SHA-256 differs"),
     (edited(lambda h: h.update(schema="other")), "schema is 'other'"),
-    (edited(lambda h: h.update(version=2)), "version 2 of the format"),
+    (edited(lambda h: h.update(version=1)), "version 1 of the format"),
     (edited(lambda h: h.pop("version")), "version None"),
     (edited(lambda h: h["files"].update({"../x": {}})), "must list exactly"),
     (edited(lambda h: h["array"].update(channels=5)), "channels must be 4, 8"),
@@ -111,9 +122,13 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (edited(lambda h: h["outputs"].pop(TRACE)), "outputs.program_trace.bin: must be a list"),
     (edited(lambda h: h["outputs"][TRACE][1].update(offset=0)), "does not follow"),
     (edited(lambda h: h["outputs"][PROGRAM][0]["logits"].pop()), "must give every word"),
-    (edited(lambda h: h["programs"][PROGRAM]["iterations"].pop()), "program.bin has 10 operations"),
+    (edited(lambda h: h["outputs"][TRACE][1].update(slots=[0, 0])), "must give every channel"),
+    (edited(lambda h: h["outputs"][TRACE][1].update(slots=[*range(17), 30])), "match the tensor's"),
+    (edited(lambda h: h.update(spill_words=-1)), "spill_words: must be a whole number"),
+    (edited(lambda h: h["programs"][PROGRAM]["iterations"][0].__setitem__(0, 1)), r"iterations.0."),
+    (edited(lambda h: h["programs"][PROGRAM]["iterations"].pop()), "program.bin has 10 records"),
     (edited(lambda h: h["ops"][0].update(opcode="JUMP")), "must be one of LOAD"),
-    (edited(lambda h: h.update(ops=[])), "differ in length"),
+    (edited(lambda h: h.update(ops=[])), "differ in number"),
     (edited(lambda h: h["array"].update(weight_word_bits=512)), "outside weights.bin|whole number"),
 ]
 

@@ -11,7 +11,9 @@ from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.pack.params import RowParameters, pack_params
 from rmsmp_hls.pack.weights import corrections, pack_weights, split_nibbles, unsigned_planes
+from rmsmp_hls.schedule.layout import dense_slots
 from rmsmp_hls.schedule.place_rows import place_rows
+from rmsmp_hls.schedule.steps import RowPlan
 from tests.schedule.graphs import Builder, fmt, window
 from tests.schedule.test_schedule import ARRAY
 
@@ -51,7 +53,7 @@ def test_lanes_without_a_row_have_no_parameters() -> None:
     """All zero, valid = 0; the others say where their channel goes."""
     op = convolution()
     places = place_rows(op.formats, ARRAY)
-    data = pack_params(op, places.lanes, ARRAY, fmt())
+    data = pack_params(op, places.lanes, ARRAY, fmt(), dense_slots(19))
     assert len(data) == 16 * len(places.lanes)
     for index, channel in enumerate(places.lanes):
         row = RowParameters.decode(data[16 * index : 16 * index + 16])
@@ -84,7 +86,7 @@ def test_tiles_lie_as_the_page_says(planes: int) -> None:
     """Nibble q of tile (row tile, ky, kx, block, plane), looked up one by one."""
     op = convolution()
     places = place_rows(op.formats, ARRAY)
-    data = pack_weights(op, places.lanes, ARRAY, planes)
+    data = pack_weights(op, RowPlan(places, 2, places.tiles, 0), ARRAY, planes, dense_slots(11))
     low, high = split_nibbles(op)
     tile_bytes = ARRAY.weight_words * ARRAY.weight_word_bits // 8
     single = ARRAY.shift_add_lanes + ARRAY.fixed4_lanes

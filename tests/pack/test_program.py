@@ -60,20 +60,25 @@ def test_fields_lie_in_the_words_of_the_page() -> None:
         "destination_planes": 20, "destination_line_stride": 21, "destination_pixel_stride": 22,
         "group_pixels": 23, "groups_per_line": 24, "groups": 25, "groups_per_tile": 26,
         "pixel_tiles": 27, "row_tiles": 28, "shift": 29, "low": 30, "high": 31, "steps": 32,
-        "repeat": 33,
+        "repeat": 33, "tiles_per_group": 34, "group_stride": 35,
     }  # fmt: skip
     vector = {
         "b_base": 23, "b_planes": 24, "b_line_stride": 25, "b_pixel_stride": 26,
         "multiplier_a": 27, "multiplier_b": 28, "shift": 29, "low": 30, "high": 31, "bias": 32,
-        "tap_planes": 34,
+        "tap_planes": 34, "repeat_h": 35, "repeat_w": 36,
     }  # fmt: skip
     move = {"chunks": 5, "planes": 6, "line_stride": 7, "pixel_stride": 8}
+    fold = {
+        "fold_kernel": 10, "fold_stride": 12, "fold_left": 14, "fold_right": 17, "fold_width": 19,
+        "fold_channels": 35,
+    }  # fmt: skip
+    spill = {"base": 2, "run": 3, "runs": 4, "stride": 5, "offset": 6}
     assert matmul.items() <= FIELDS[Opcode.MATMUL].items()
     assert vector.items() <= FIELDS[Opcode.VECTOR].items()
-    assert move.items() <= FIELDS[Opcode.LOAD].items()
-    assert [int(o) for o in (Opcode.LOAD, Opcode.MATMUL, Opcode.VECTOR, Opcode.STORE)] == [
-        1, 2, 3, 4,
-    ]  # fmt: skip
+    assert (move | fold).items() <= FIELDS[Opcode.LOAD].items()
+    assert FIELDS[Opcode.SAVE] == FIELDS[Opcode.RESTORE] == spill
+    names = ["LOAD", "MATMUL", "VECTOR", "STORE", "SAVE", "RESTORE"]
+    assert [Opcode[name] for name in names] == [1, 2, 3, 4, 5, 6]
 
 
 def test_values_that_do_not_fit_are_refused() -> None:
@@ -97,7 +102,7 @@ def test_programs_decode_to_what_was_encoded() -> None:
 
 @pytest.mark.parametrize(
     ("word", "value", "words"),
-    [(0, 1, "begins with"), (1, 2, "program version 2"), (2, 9, "do not hold"), (8, 77, "opcode")],
+    [(0, 1, "begins with"), (1, 1, "program version 1"), (2, 9, "do not hold"), (8, 77, "opcode")],
 )
 def test_damaged_programs_are_refused(word: int, value: int, words: str) -> None:
     """Magic, version, counts, opcodes."""

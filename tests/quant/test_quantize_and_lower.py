@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections import Counter
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -10,80 +13,28 @@ from hypothesis import strategies as st
 from rmsmp_hls import reference
 from rmsmp_hls.errors import LoweringError, QuantizationError
 from rmsmp_hls.ir.float_ops import AvgPool2d, MaxPool2d
-from rmsmp_hls.ir.graph import Graph, QuantGraph
+from rmsmp_hls.ir.graph import Graph, Level, QuantGraph
+from rmsmp_hls.ir.int_ops import IntMatmul, IntTable
 from rmsmp_hls.ir.quant_ops import (
     QuantAdd,
-    QuantAvgPool,
-    QuantFlatten,
     QuantInput,
     QuantMatmul,
     QuantMaxPool,
+    QuantMultiply,
     QuantRequantize,
+    QuantTable,
 )
-from rmsmp_hls.ir.types import ConstTensor, Window
+from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 from rmsmp_hls.ir.verify import verify
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, decode_rows
+from rmsmp_hls.numerics.functions import FUNCTIONS
 from rmsmp_hls.numerics.requantize import quantize_values
 from rmsmp_hls.passes.lower import lower
-from rmsmp_hls.quant.params import QuantParams
+from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.quantize import quantize
+from tests.blocks import BLOCKS, fitted_params
 from tests.networks import NetworkBuilder, params_for, residual_network
-
-
-def _windows(x: np.ndarray, window: Window, fill: float) -> np.ndarray:
-    """Slow window gather: [N, C, OH, OW, taps]."""
-    n, c, h, w = x.shape
-    oh, ow = window.output_size(h, w)
-    out = np.full((n, c, oh, ow, window.kernel[0] * window.kernel[1]), fill, dtype=np.float64)
-    for y in range(oh):
-        for xx in range(ow):
-            for ky in range(window.kernel[0]):
-                for kx in range(window.kernel[1]):
-                    iy = y * window.stride[0] - window.padding[0] + ky * window.dilation[0]
-                    ix = xx * window.stride[1] - window.padding[1] + kx * window.dilation[1]
-                    if 0 <= iy < h and 0 <= ix < w:
-                        out[:, :, y, xx, ky * window.kernel[1] + kx] = x[:, :, iy, ix]
-    return out
-
-
-def evaluate(graph: QuantGraph, codes: np.ndarray) -> dict[str, np.ndarray]:
-    """Real-valued evaluation of a QuantGraph by docs/numerics.md; returns values per tensor."""
-    values: dict[str, np.ndarray] = {}
-    for op in graph:
-        sources = [values[name] for name in op.inputs]
-        if isinstance(op, QuantInput):
-            values[op.name] = codes * op.output.scale
-            continue
-        if isinstance(op, QuantFlatten):
-            values[op.name] = sources[0].reshape(len(codes), -1)
-            continue
-        if isinstance(op, QuantMaxPool):
-            values[op.name] = _windows(sources[0], op.window, -np.inf).max(axis=-1)
-            continue
-        if isinstance(op, QuantMatmul):
-            weight = decode_rows(op.codes.array, op.formats).astype(np.float64)
-            weight *= op.row_scales.array.reshape(-1, *[1] * (weight.ndim - 1))
-            if op.window is None:
-                y = sources[0] @ weight.T
-                real = y * op.gain.array + op.offset.array
-            else:
-                taps = _windows(sources[0], op.window, 0.0)
-                flat = weight.reshape(*weight.shape[:2], -1)
-                y = np.einsum("nchwt,oct->nohw", taps, flat)
-                real = y * op.gain.array[:, None, None] + op.offset.array[:, None, None]
-        elif isinstance(op, QuantAdd):
-            real = sources[0] + sources[1]
-        elif isinstance(op, QuantAvgPool):
-            real = _windows(sources[0], op.window, 0.0).mean(axis=-1)
-        else:
-            assert isinstance(op, QuantRequantize)
-            real = sources[0]
-        real = np.clip(real, op.low, op.high)
-        if op.output is not None:
-            f = op.output
-            real = quantize_values(real, f.scale, f.low, f.high) * f.scale
-        values[op.name] = real
-    return values
+from tests.quant.real_valued import computed, evaluate, function, windows
 
 
 @pytest.mark.parametrize("shift_add", ["SP2-4", "PoT-4", "APoT-4"])
@@ -140,28 +91,33 @@ def test_weight_codes_do_not_change_in_lowering() -> None:
 
 
 @pytest.mark.parametrize("name", list(CODEBOOKS))
-@pytest.mark.parametrize("bits,signed", [(4, False), (4, True), (8, False), (8, True)])
-def test_no_input_overflows_the_accumulator(name: str, bits: int, signed: bool) -> None:
+@pytest.mark.parametrize(
+    "form",
+    [
+        ActFormat(bits, signed, 0.1, narrow)
+        for bits in (4, 8)
+        for signed, narrow in ((False, True), (True, True), (True, False))
+    ],
+    ids=lambda f: f"{'s' if f.signed else 'u'}{f.bits}{'' if f.narrow else '+1'}",
+)
+@pytest.mark.parametrize("groups", [1, 3])
+def test_no_input_overflows_the_accumulator(name: str, form: ActFormat, groups: int) -> None:
     """The inputs that reach the bound stay inside acc_bits, shifted nibbles included."""
-    net = NetworkBuilder((5, 4, 4), 7)
-    net.conv(6, Window(kernel=(3, 3)))
+    net = NetworkBuilder((6, 4, 4), 7)
+    net.conv(6, Window(kernel=(3, 3)), groups=groups)
     graph = net.graph()
-    from rmsmp_hls.ir.types import ActFormat
-    from rmsmp_hls.quant.params import RowParams
-
     weight = np.asarray(graph.constants["conv1.weight"].array)
     book = CODEBOOKS[name]
     scales = np.abs(weight.reshape(6, -1)).max(axis=1) / book.max_magnitude
     params = QuantParams(
-        {"x": ActFormat(bits, signed, 0.1), "conv1": ActFormat(8, True, 100.0)},
+        {"x": form, "conv1": ActFormat(8, True, 100.0)},
         {"conv1": RowParams((name,) * 6, ConstTensor(scales.astype(np.float64)))},
         (65, 30, 5),
         "SP2-4",
-        input_bits=bits,
+        input_bits=form.bits,
     )
     op = lower(quantize(graph, params)).op("conv1")
     weights = decode_rows(op.codes.array, op.formats).reshape(6, -1)
-    form = params.activations["x"]
     limit = 1 << (op.acc_bits - 1)
     for row in weights:
         worst = np.where(row > 0, form.high, form.low)
@@ -193,7 +149,7 @@ def test_convolution_of_any_window_equals_the_slow_one(kernel, stride, padding, 
     op = lower(quantize(graph, params_for(graph))).op("conv1")
     codes = np.random.default_rng(seed).integers(-127, 128, (2, 2, 6, 5))
     weights = decode_rows(op.codes.array, op.formats).reshape(3, 2, -1)
-    slow = np.einsum("nchwt,oct->nohw", _windows(codes, window, 0), weights)
+    slow = np.einsum("nchwt,oct->nohw", windows(codes, window, 0), weights)
     assert np.array_equal(reference.accumulate(op, codes), slow.astype(np.int64))
 
 
@@ -225,20 +181,19 @@ def test_max_pool_padding_never_wins() -> None:
 
 
 def test_unplaceable_operations_are_all_listed() -> None:
-    """A batch norm behind an add and one behind a pool: both named, with a remedy."""
-    net = NetworkBuilder((2, 8, 8))
-    a = net.conv(4, Window(kernel=(1, 1)))
-    net.pool(MaxPool2d, Window(kernel=(2, 2), stride=(2, 2)))
-    net.batchnorm()
-    net.conv(4, Window())
-    net.add(net.tail, net.tail)
-    net.batchnorm()
-    net.conv(2, Window())
-    assert a
+    """A batch norm and an add that look at single features of flattened images: both named."""
+    net = NetworkBuilder((2, 4, 4))
+    net.conv(4, Window(kernel=(1, 1)))
+    image = net.flatten()
+    net.batchnorm(image)
+    net.linear(64)
+    net.add(image, net.tail)
+    net.linear(2)
     with pytest.raises(LoweringError) as error:
         params_for(net.graph())
     assert "2 problems" in str(error.value)
-    assert "bn3" in str(error.value) and "bn6" in str(error.value)
+    assert "bn3" in str(error.value) and "add5" in str(error.value)
+    assert "in front of the flatten" in str(error.value)
 
 
 def test_missing_and_bad_parameters_are_all_listed() -> None:
@@ -263,3 +218,153 @@ def test_missing_and_bad_parameters_are_all_listed() -> None:
     text = str(error.value)
     assert "3 problems" in text
     assert "relu3" in text and "not positive" in text and "NaN" in text
+
+
+@pytest.mark.parametrize("name", list(BLOCKS))
+def test_blocks_equal_real_evaluation_up_to_ties(name: str) -> None:
+    """Given the codes that an operation reads, it makes the codes that real numbers make, but
+    where a product lies within a multiplier's rounding of a tie."""
+    graph = BLOCKS[name](1)
+    params = fitted_params(graph)
+    quantized = quantize(graph, params)
+    verify(quantized, "quantize")
+    integer = lower(quantized)
+    verify(integer, "lower")
+    first = integer.input
+    codes = np.random.default_rng(5).integers(first.output.low, 128, (3, *first.shape))
+    expected = evaluate(quantized, codes)
+    for op in integer:
+        if op.output is None or not op.inputs:
+            continue
+        sources = []
+        for source in op.inputs:
+            made = integer.op(source)
+            value = expected[source].reshape(3, *made.shape) / made.output.scale
+            sources.append(np.rint(value).astype(np.int64))
+        found = reference.execute(integer, op, sources)
+        assert len(np.unique(found)) > 1, f"{op.name} is dead"
+        scale = op.output.scale
+        off = np.abs(found - np.rint(expected[op.name].reshape(found.shape) / scale))
+        assert off.max() <= 1, op.name
+        if off.any():
+            origin = quantized.op(op.name)
+            real = computed(origin, [expected[name] for name in origin.inputs]) / scale + 0.5
+            distance = np.abs(real - np.rint(real)).reshape(found.shape)
+            assert (distance[off > 0] < 0.02).all(), op.name
+
+
+@pytest.mark.parametrize("bits", [4, 7, 8])
+@pytest.mark.parametrize("signed", [True, False])
+@pytest.mark.parametrize("made", [3, 8])
+def test_tables_of_one_and_two_planes(bits: int, signed: bool, made: int) -> None:
+    """A table has one entry per code of its operand: the quantized function of its value."""
+    net = NetworkBuilder((2, 3, 3), 1)
+    net.conv(3, Window())
+    net.activation("gelu")
+    net.clamp(-0.1, 2.0)
+    read, write = ActFormat(bits, signed, 0.05), ActFormat(made, True, 0.04)
+    params = params_for(net.graph())
+    given = dict(params.activations) | {"conv1": read, "relu3": write}
+    graph = lower(quantize(net.graph(), dataclasses.replace(params, activations=given)))
+    verify(graph, "lower")
+    table = graph.op("relu3")
+    assert isinstance(table, IntTable)
+    values = [function("gelu", 0.0, code * 0.05) for code in range(read.low, read.high + 1)]
+    wanted = [min(max(int(np.floor(min(max(v, -0.1), 2.0) / 0.04 + 0.5)), write.low), write.high)
+              for v in values]  # fmt: skip
+    assert table.table.array.tolist() == wanted
+
+
+def test_a_batch_norm_of_its_own_uses_all_kinds_of_rows_evenly() -> None:
+    """All its weights are the integer 1, its formats follow the ratio, well mixed."""
+    net = NetworkBuilder((20, 3, 3), 2)
+    net.batchnorm()
+    net.conv(2, Window())
+    graph = net.graph()
+    norm = lower(quantize(graph, params_for(graph, "PoT-4", (50.0, 40.0, 10.0)))).op("bn1")
+    assert isinstance(norm, IntMatmul)
+    assert norm.groups == 20 and norm.codes.shape == (20, 1, 1, 1)
+    assert (decode_rows(norm.codes.array, norm.formats) == 1).all()
+    for half in (norm.formats[:10], norm.formats[10:]):
+        assert Counter(half) == {"PoT-4": 5, "Fixed-4": 4, "Fixed-8": 1}
+
+
+def test_a_linear_layer_reads_a_flattened_concatenation_as_an_image() -> None:
+    """Two flattened branches, joined, are channels of one image to the layer behind."""
+    net = NetworkBuilder((2, 4, 4), 3)
+    first, second = net.conv(3, Window(), "x"), net.conv(2, Window(), "x")
+    net.concat(net.flatten(first), net.flatten(second))
+    net.clamp()
+    net.linear(4)
+    graph = net.graph()
+    integer = lower(quantize(graph, params_for(graph)))
+    verify(integer, "lower")
+    assert integer.op("cat5").shape == (5, 4, 4)
+    layer = integer.op("fc7")
+    assert isinstance(layer, IntMatmul) and layer.window.kernel == (4, 4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    bits=st.tuples(st.integers(2, 8), st.integers(2, 8), st.integers(2, 8)),
+    signed=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    narrow=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    scales=st.tuples(*[st.floats(1e-3, 1e3)] * 3),
+    kind=st.sampled_from([QuantAdd, QuantMultiply]),
+    seed=st.integers(0, 1000),
+)
+def test_sums_and_products_of_any_formats(bits, signed, narrow, scales, kind, seed) -> None:
+    """Any widths, signs and scales: the integers are those of the real numbers, up to ties; what
+    the multipliers cannot hold is refused."""
+    a, b, made = (ActFormat(*form) for form in zip(bits, signed, scales, narrow, strict=True))
+    shape = (2, 3, 3)
+    start = QuantInput(name="x", inputs=(), shape=shape, output=a)
+    first = QuantMaxPool(name="a", inputs=("x",), shape=shape, output=a, window=Window())
+    free = {"shape": shape, "low": -np.inf, "high": np.inf}
+    other = QuantRequantize(name="b", inputs=("x",), output=b, **free)
+    last = kind(name="y", inputs=("a", "b"), output=made, **free)
+    quantized: QuantGraph = Graph(Level.QUANT, (start, first, other, last), "y")
+    try:
+        graph = lower(quantized)
+    except LoweringError:
+        gain = max(a.scale, b.scale) if kind is QuantAdd else a.scale * b.scale
+        assert max(gain, a.scale) / min(made.scale, b.scale) > 1e5
+        return
+    verify(graph, "lower")
+    rng = np.random.default_rng(seed)
+    x, y = (rng.integers(f.low, f.high + 1, (1, 2, 3, 3)) for f in (a, b))
+    found = reference.execute(graph, graph.op("y"), [x, y])
+    real = x * a.scale + y * b.scale if kind is QuantAdd else x * a.scale * (y * b.scale)
+    off = np.abs(found - quantize_values(real, made.scale, made.low, made.high))
+    terms = np.abs(x) + np.abs(y) if kind is QuantAdd else np.abs(x * y)
+    error = (terms + 1) / 2.0 ** (graph.op("y").shift + 1) + 1e-9 * np.abs(real / made.scale)
+    distance = np.abs(real / made.scale + 0.5 - np.rint(real / made.scale + 0.5))
+    assert (off <= np.ceil(error)).all()
+    assert (off == 0)[distance > error].all()
+    assert found.min() >= made.low and found.max() <= made.high
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    name=st.sampled_from(list(FUNCTIONS)),
+    read=st.builds(ActFormat, st.integers(2, 8), st.booleans(), st.floats(1e-4, 2), st.booleans()),
+    made=st.builds(ActFormat, st.integers(2, 8), st.booleans(), st.floats(1e-3, 10), st.booleans()),
+    bounds=st.one_of(st.none(), st.tuples(st.floats(-3, 0), st.floats(0, 6))),
+    parameter=st.floats(0, 1),
+)
+def test_tables_of_any_formats(name, read, made, bounds, parameter) -> None:
+    """Any function, formats, scales and clamp: each entry is the nearest code of the value."""
+    low, high = bounds or (-np.inf, np.inf)
+    start = QuantInput(name="x", inputs=(), shape=(1, 1, 1), output=read)
+    op = QuantTable(
+        name="y", inputs=("x",), shape=(1, 1, 1), output=made, function=name,
+        parameter=parameter, low=low, high=high,
+    )  # fmt: skip
+    graph = lower(Graph(Level.QUANT, (start, op), "y"))
+    verify(graph, "lower")
+    codes = np.arange(read.low, read.high + 1)
+    found = reference.execute(graph, graph.op("y"), [codes.reshape(1, 1, 1, -1)]).ravel()
+    for code, entry in zip(codes, found, strict=True):
+        value = min(max(function(name, parameter, float(code) * read.scale), low), high)
+        wanted = min(max(value / made.scale, made.low), made.high)
+        assert abs(entry - wanted) <= 0.5 + 1e-9

@@ -47,10 +47,21 @@ def test_gaussian_rows_reach_the_known_error(name: str, expected: float) -> None
 def test_odd_rows_get_a_usable_scale(book) -> None:
     """Rows of zeros, one element, equal elements: positive scale, no error where none is due."""
     assert row_scale_mse(np.zeros(5), book) == 1.0
+    assert row_scale_mse(np.array([0.0, 5e-324, -1e-310]), book) == 1.0
     for row in (np.array([-3.5]), np.full(4, 0.25)):
         scale = row_scale_mse(row, book)
         assert scale > 0
         assert np.allclose(quantize_row(row, scale, book) * scale, row)
+
+
+def test_blocks_of_rows_do_not_change_their_scales(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows are searched a few at a time: each for itself."""
+    rows = np.random.default_rng(0).normal(size=(7, 30)).astype(np.float32)
+    whole = row_scales_mse(rows, CODEBOOKS["SP2-4"])
+    for block in (1, 60, 100):
+        monkeypatch.setattr("rmsmp_hls.quant.rows._BLOCK", block)
+        assert np.array_equal(row_scales_mse(rows, CODEBOOKS["SP2-4"]), whole)
+    assert row_scales_mse(rows[:0], CODEBOOKS["SP2-4"]).shape == (0,)
 
 
 @given(

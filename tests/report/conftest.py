@@ -16,11 +16,13 @@ from rmsmp_hls.report.model import (
     Origin,
     Performance,
     QuantInfo,
+    QuantizationCost,
     Report,
     Resources,
     ResourceUse,
     RowCounts,
     StageTime,
+    TensorFidelity,
 )
 
 HOSTILE_NAMES = (
@@ -101,6 +103,17 @@ def sample_report() -> Report:
         ),
         performance=Performance(2_845, 0.014225, 70_298.8, 125.7, 0.31),
         agreement=Agreement(360, 2_764_800, 41, 13, 0),
+        quantization_cost=QuantizationCost(
+            "images.npz", 64,
+            (
+                TensorFidelity("x", "Input", "8 bits", "", None, 1.0),
+                TensorFidelity(
+                    "stem.conv", "Conv2d", "4 bits", "10 SP2-4, 5 Fixed-4", 21.25, 0.99625
+                ),
+            ),
+            TensorFidelity("fc", "Linear", "sums", "10 SP2-4", 18.5, 0.9925), 0.984375, True, 3,
+            16, 17.1, 18.4,
+        ),
         stages=(
             StageTime("import", 0.4, False), StageTime("quantize", 1.9, False),
             StageTime("lower", 0.3, False), StageTime("schedule", None, True),
@@ -144,6 +157,11 @@ def hostile_report(sample_report: Report) -> Report:
         model=replace(sample_report.model, name=HOSTILE_NAMES[1], file=HOSTILE_NAMES[5]),
         board=replace(sample_report.board, name=HOSTILE_NAMES[0], part=HOSTILE_NAMES[3]),
         layers=layers,
+        quantization_cost=replace(
+            sample_report.quantization_cost,
+            source=HOSTILE_NAMES[2],
+            layers=tuple(TensorFidelity(n, n, n, n, None, 0.0) for n in HOSTILE_NAMES),
+        ),
         csim=tuple(
             replace(r, mismatches=3, first_mismatch=HOSTILE_NAMES[2]) for r in sample_report.csim
         ),

@@ -2,10 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from rmsmp_hls.ir.graph import Graph, IntGraph, Level
-from rmsmp_hls.ir.int_ops import IntAdd, IntInput, IntMatmul, IntMaxPool, IntOp, IntSumPool
+from rmsmp_hls.ir.int_ops import (
+    IntAdd,
+    IntConcat,
+    IntInput,
+    IntMatmul,
+    IntMaxPool,
+    IntMultiply,
+    IntOp,
+    IntSelect,
+    IntSumPool,
+    IntTable,
+    IntUpsample,
+)
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
 from rmsmp_hls.numerics.codebooks import codebook
 
@@ -41,6 +55,7 @@ class Builder:
         formats: tuple[str, ...] = (),
         ratio: tuple[float, float, float] = (0.65, 0.3, 0.05),
         shift_add: str = "SP2-4",
+        groups: int = 1,
     ) -> Builder:
         """Add a convolution; random formats in `ratio` unless given."""
         window = window or Window()
@@ -50,7 +65,7 @@ class Builder:
         )
         read = self._source(source)
         assert read.output is not None
-        shape = (rows, read.shape[0], *window.kernel)
+        shape = (rows, read.shape[0] // groups, *window.kernel)
         ints = np.zeros(shape, dtype=np.int64)
         codes = np.zeros(shape, dtype=np.uint8)
         for row, row_format in enumerate(formats):
@@ -72,7 +87,7 @@ class Builder:
                 multiplier=ConstTensor(multiplier.astype(np.int64)),
                 bias=ConstTensor(bias.astype(np.int64)), shift=shift, low=low, high=high,
                 acc_bits=int(largest.max()).bit_length() + 2, logit_scale=EMPTY,
-                logit_offset=EMPTY,
+                logit_offset=EMPTY, groups=groups,
             )
         )  # fmt: skip
         return self
@@ -110,6 +125,62 @@ class Builder:
                 shift=12, low=output.low, high=output.high,
             )
         )  # fmt: skip
+        return self
+
+    def multiply(self, name: str, a: str, b: str, output: ActFormat) -> Builder:
+        """Add a multiplication."""
+        self.ops.append(
+            IntMultiply(
+                name=name, inputs=(a, b), shape=self._source(a).shape, output=output,
+                multiplier=int(self.rng.integers(-60, 60)), bias=512, shift=10, low=output.low,
+                high=output.high,
+            )
+        )  # fmt: skip
+        return self
+
+    def table(self, name: str, source: str, output: ActFormat) -> Builder:
+        """Add a table of random entries."""
+        read = self._source(source)
+        assert read.output is not None
+        entries = self.rng.integers(
+            output.low, output.high + 1, read.output.high - read.output.low + 1
+        )
+        self.ops.append(
+            IntTable(
+                name=name, inputs=(source,), shape=read.shape, output=output,
+                table=ConstTensor(entries),
+            )
+        )  # fmt: skip
+        return self
+
+    def concat(self, name: str, *sources: str) -> Builder:
+        """Add a concatenation."""
+        parts = [self._source(source) for source in sources]
+        shape = (sum(part.shape[0] for part in parts), *parts[0].shape[1:])
+        self.ops.append(IntConcat(name=name, inputs=sources, shape=shape, output=parts[0].output))
+        return self
+
+    def select(self, name: str, source: str, indices: Sequence[int]) -> Builder:
+        """Add a selection of channels."""
+        read = self._source(source)
+        self.ops.append(
+            IntSelect(
+                name=name, inputs=(source,), shape=(len(indices), *read.shape[1:]),
+                output=read.output, indices=tuple(indices),
+            )
+        )  # fmt: skip
+        return self
+
+    def upsample(self, name: str, source: str, factors: tuple[int, int]) -> Builder:
+        """Add a nearest-neighbour upsampling."""
+        read = self._source(source)
+        depth, height, width = read.shape
+        shape = (depth, height * factors[0], width * factors[1])
+        self.ops.append(
+            IntUpsample(
+                name=name, inputs=(source,), shape=shape, output=read.output, factors=factors
+            )
+        )
         return self
 
     def graph(self, argmax: bool = False) -> IntGraph:

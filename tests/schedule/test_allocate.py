@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import itertools
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.schedule.allocate import (
     Lifetime,
     allocate,
-    allocate_graph,
-    check_depth,
-    graph_lifetimes,
+    allocate_arrangement,
+    arrangement_lifetimes,
 )
-from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
+from rmsmp_hls.schedule.arrange import arrange
+from tests.schedule.graphs import Builder, fmt, small_residual, window
 
 LIVES = st.lists(
     st.tuples(st.integers(1, 100), st.integers(0, 20), st.integers(0, 6)), min_size=1, max_size=20
@@ -44,28 +42,18 @@ def test_a_chain_reuses_memory() -> None:
     net = Builder((8, 8, 8), fmt())
     for index in range(6):
         net.matmul(f"c{index}", f"c{index - 1}" if index else "x", 8, fmt(), window(3, 1, 1))
-    _, depth = allocate_graph(net.graph(), 8, 8)
+    _, depth = allocate_arrangement(arrange(net.graph(), 8, 8), "c5")
     assert depth == 2 * 8
 
 
 def test_a_residual_branch_stays_until_the_addition() -> None:
     """The skipped tensor lives over the operations in between, the result until the end."""
     graph = small_residual()
-    lives = {life.name: life for life in graph_lifetimes(graph, 8, 8)}
+    lives = {life.name: life for life in arrangement_lifetimes(arrange(graph, 8, 8), "fc")}
     names = [op.name for op in graph]
     assert lives["conv1"].last == names.index("add")
     assert "fc" not in lives
     stored = Builder((4, 2, 2), fmt()).matmul("c", "x", 4, fmt()).graph()
-    assert {life.name: life.last for life in graph_lifetimes(stored, 4, 2)}["c"] == 2
-
-
-def test_too_small_a_memory_names_the_tensors() -> None:
-    """The fullest moment, the tensors in memory then and their words."""
-    graph = resnet_like(32, 16, 2, 1, 10)
-    _, depth = allocate_graph(graph, 16, 8)
-    check_depth(graph, 16, 8, depth, depth)
-    with pytest.raises(ResourceError) as caught:
-        check_depth(graph, 16, 8, depth, 10)
-    message = str(caught.value)
-    assert f"needs {depth} words per bank, the array has 10" in message
-    assert "x (256), stem" in message
+    assert {life.name: life.last for life in arrangement_lifetimes(arrange(stored, 4, 2), "c")}[
+        "c"
+    ] == 2

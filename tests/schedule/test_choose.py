@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
+from math import inf
 
 import pytest
 
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.board import boards, load_board
-from rmsmp_hls.hw.cost import Shares, array_cost
+from rmsmp_hls.hw.cost import Shares, array_cost, excess
 from rmsmp_hls.schedule.choose import choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
+from rmsmp_hls.schedule.steps import SpillStep
+from rmsmp_hls.schedule.workload import Workload
 from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
 
 
@@ -28,12 +30,10 @@ def test_the_array_fits_every_board_and_runs_the_network(board) -> None:
     assert schedule.depth <= array.activation_depth
 
 
-def test_the_choice_is_quick_and_repeatable() -> None:
-    """A network of ResNet-18's shapes on the largest board takes seconds."""
+def test_the_choice_is_repeatable() -> None:
+    """A network of ResNet-18's shapes gets the same array twice."""
     graph = resnet_like(224, 64, 4, 2, 1000)
-    start = time.perf_counter()
     array = choose_array(graph, load_board("zcu102"))
-    assert time.perf_counter() - start < 10
     assert array == choose_array(graph, load_board("zcu102"))
     prediction = predict(graph, make_schedule(graph, array), load_board("zcu102"))
     assert 1.7e9 < sum(op.macs for op in prediction.ops) < 1.9e9
@@ -50,6 +50,20 @@ def test_no_smaller_array_is_nearly_as_quick() -> None:
     )  # fmt: skip
     there = sum(count for _, count in operation_iterations(graph, make_schedule(graph, half)))
     assert there > here
+
+
+def test_the_search_counts_what_the_schedule_takes() -> None:
+    """Folded input, groups, tables and parts: no estimate is far from the exact count."""
+    net = Builder((3, 16, 16), fmt(8, signed=True)).matmul("a", "x", 24, fmt(), window(3, 2, 1))
+    net.matmul("d", "a", 24, fmt(), window(3, 1, 1), groups=24).table("t", "d", fmt())
+    net.concat("k", "a", "t").matmul("c", "k", 24, fmt()).add("y", "c", "t", fmt())
+    graph = net.graph()
+    array = choose_array(graph, load_board("zcu102"))
+    network = Workload(graph, 1e9)
+    estimate = network.matmul_cycles(array, inf)
+    assert estimate is not None
+    exact = sum(n for _, n in operation_iterations(graph, make_schedule(graph, array)))
+    assert exact == pytest.approx(estimate + network.vector_cycles(array), rel=0.05)
 
 
 def test_a_tiny_network_gets_a_tiny_array() -> None:
@@ -90,12 +104,21 @@ def test_the_codebook_is_that_of_the_rows() -> None:
     assert choose_array(fixed.graph(), board, codebook="apot-4").shift_add_codebook == "APoT-4"
 
 
-def test_a_network_too_large_for_the_board_is_refused_with_reasons() -> None:
-    """What is exceeded, and the tensors that fill the memory."""
-    with pytest.raises(ResourceError) as caught:
-        choose_array(resnet_like(224, 64, 1, 1, 10), load_board("pynq-z2"))
-    message = str(caught.value)
-    assert "even the smallest array does not fit; BRAM36" in message
-    assert "tensors in memory at once" in message
+def test_what_the_board_cannot_hold_goes_to_dram() -> None:
+    """A small board takes a network whose tensors do not fit its block RAM; the search counts
+    the moves that the schedule then has."""
+    graph = resnet_like(224, 64, 1, 1, 10)
+    board = load_board("pynq-z2")
+    array = choose_array(graph, board)
+    assert not excess(array_cost(array), board, Shares())
+    schedule = make_schedule(graph, array)
+    assert schedule.spill_words > 0
+    workload = Workload(graph, 1e9)
+    moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
+    assert workload.spill_cycles(array) == moved
+
+
+def test_an_array_too_large_for_the_board_is_refused_with_reasons() -> None:
+    """What is exceeded, with the board's limit."""
     with pytest.raises(ResourceError, match="LUT: "):
         choose_array(small_residual(), load_board("pynq-z2"), shares=Shares(lut=0.01))

@@ -15,6 +15,7 @@ from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
+from rmsmp_hls.schedule.steps import StoreStep, VectorStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
 
 ARRAY = ArrayShape(
@@ -35,20 +36,23 @@ def test_strides_are_those_of_the_contract() -> None:
     net = Builder((17, 3, 19), fmt(8)).matmul("c", "x", 4, fmt(4))
     layout = make_schedule(net.graph(), ARRAY).tensor("x")
     assert (layout.blocks, layout.planes) == (3, 2)
-    assert (layout.pixel_stride, layout.line_stride, layout.words) == (6, 18, 54)
+    assert (layout.pixel_stride, layout.line_stride) == (6, 18)
     assert layout.transfer_words == 3 * 19 * 5
 
 
 def test_operations_are_counted_in_program_order() -> None:
-    """Load first; logits need no store, codes do."""
+    """Every operation has its sum; the store of a result of codes counts with it."""
     graph = small_residual()
     schedule = make_schedule(graph, ARRAY)
     assert [name for name, _ in operation_iterations(graph, schedule)] == [op.name for op in graph]
     codes = Builder((4, 3, 3), fmt()).matmul("c", "x", 5, fmt(8)).graph()
     counted = operation_iterations(codes, make_schedule(codes, ARRAY))
-    assert [name for name, _ in counted] == ["x", "c", "c"]
+    assert [name for name, _ in counted] == ["x", "c"]
     assert counted[0][1] == 9
-    assert counted[2][1] == 9 * 2 * 2
+    _, conv, store = make_schedule(codes, ARRAY).steps
+    assert isinstance(store, StoreStep)
+    assert store.iterations == 9 * 2 * 2
+    assert counted[1][1] == conv.iterations + store.iterations
 
 
 def test_the_padding_rule_of_a_lone_plane() -> None:
@@ -56,7 +60,7 @@ def test_the_padding_rule_of_a_lone_plane() -> None:
     net = Builder((4, 4, 4), fmt(4)).sum_pool("wide", "x", window(1), fmt(8))
     net.sum_pool("narrow", "x", window(1), fmt(4)).sum_pool("pool", "x", window(2), fmt(8))
     schedule = make_schedule(net.graph(), ARRAY)
-    assert [plan.planes for plan in schedule.vectors] == [2, 1, 1]
+    assert [s.planes for s in schedule.steps if isinstance(s, VectorStep)] == [2, 1, 1]
 
 
 def test_prediction_adds_up() -> None:
@@ -76,8 +80,8 @@ def test_prediction_adds_up() -> None:
 
 def test_too_little_memory_is_refused() -> None:
     """The activation depth of the array binds."""
-    with pytest.raises(ResourceError, match="tensors in memory"):
-        make_schedule(small_residual(), replace(ARRAY, activation_depth=20))
+    with pytest.raises(ResourceError, match=r"add: needs lines of conv1"):
+        make_schedule(small_residual(), replace(ARRAY, activation_depth=10))
 
 
 def test_every_reason_is_listed_at_once() -> None:
@@ -124,3 +128,36 @@ def test_shapes_that_contradict_are_refused() -> None:
     ):
         with pytest.raises(LoweringError, match=words):
             make_schedule(broken, ARRAY)
+
+
+def test_operations_that_contradict_their_operands_are_refused() -> None:
+    """Groups, tables, concatenations, selections, upsampling, two operands."""
+    net = Builder((4, 3, 3), fmt()).matmul("g", "x", 4, fmt(), groups=2).table("t", "g", fmt(8))
+    net.concat("k", "x", "g").select("s", "k", (7, 0)).upsample("u", "s", (2, 2))
+    net.max_pool("m", "u", window(2, 2)).multiply("y", "s", "m", fmt())
+    graph = net.graph()
+    make_schedule(graph, ARRAY)
+    table = ConstTensor(np.zeros(3))
+    for broken, words in (
+        (changed(graph, "g", groups=3), "3 groups do not divide 4 -> 4 channels"),
+        (changed(graph, "g", groups=1), "do not match 4 -> 4 channels"),
+        (changed(graph, "t", table=table), "a table of 3 entries for 16 codes"),
+        (changed(graph, "t", output=fmt(4), table=ConstTensor(np.full(16, 16))), "a table entry"),
+        (changed(graph, "k", inputs=("x", "t")), "a concatenation must keep the format"),
+        (changed(graph, "k", inputs=("x", "g", "g")), "do not give its result"),
+        (changed(graph, "s", indices=(8, 0)), "do not give its result"),
+        (changed(graph, "u", factors=(2, 3)), "do not give its result"),
+        (changed(graph, "u", output=fmt(8)), "what moves codes must keep the format"),
+        (changed(graph, "y", inputs=("s", "u")), "do not give its result"),
+        (changed(graph, "y", bias=1 << 47), "a bias does not fit"),
+    ):
+        with pytest.raises(LoweringError, match=words):
+            make_schedule(broken, ARRAY)
+
+
+def test_copies_need_sums_of_nine_bits() -> None:
+    """What the schedule adds to a graph is checked as well."""
+    net = Builder((4, 2, 2), fmt()).select("s", "x", (1, 1))
+    make_schedule(net.graph(), replace(ARRAY, acc_bits=9))
+    with pytest.raises(LoweringError, match="s: needs 9-bit partial sums"):
+        make_schedule(net.graph(), replace(ARRAY, acc_bits=8))

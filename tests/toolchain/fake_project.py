@@ -27,7 +27,8 @@ TOP_CPP = r"""
 
 void fake_top(const RmsmpUnits::Word32* program, const RmsmpUnits::WeightWord*,
               const RmsmpUnits::ParamWord*, const RmsmpUnits::Word32* input,
-              RmsmpUnits::Word32* output, unsigned int images) {
+              RmsmpUnits::Word32* output, RmsmpUnits::WeightWord* /*spill*/,
+              unsigned int images) {
   const unsigned operations = static_cast<unsigned>(program[2]);
   const unsigned input_words = static_cast<unsigned>(program[5]);
   const unsigned output_words = static_cast<unsigned>(program[6]);
@@ -54,7 +55,7 @@ void fake_top(const RmsmpUnits::Word32* program, const RmsmpUnits::WeightWord*,
 def program(words: int, operations: int, output_words: int, counts: list[int]) -> np.ndarray:
     """Return program words that the testbench takes."""
     made = np.zeros(words, "<u4")
-    made[:8] = [0x4D534D52, 1, operations, 0, 0, 4, output_words, 0]
+    made[:8] = [0x4D534D52, 2, operations, 0, 0, 4, output_words, 0]
     made[30 : 30 + len(counts)] = counts
     return made
 

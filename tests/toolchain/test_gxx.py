@@ -158,6 +158,11 @@ def test_hls4ml_headers_are_copied_with_their_notice(tmp_path: Path) -> None:
     assert {"ap_int.h", "etc/ap_private.h", "NOTICE"} <= names
     assert all(n.startswith("ap_") for n in names - {"etc/ap_private.h", "NOTICE"})
     assert "Apache License" in (folder / "NOTICE").read_text()
+    header = (folder / "etc/ap_private.h").read_text()
+    assert header.startswith("// Changed by rmsmp-hls"), "the licence asks to say so"
+    original = (headers.folder / "etc/ap_private.h").read_text()
+    slow = "clearUnusedBits(void) volatile"
+    assert header.partition("\n")[2] == original.replace(slow, "clearUnusedBits(void)")
     (folder / "ap_int.h").write_text("// marked")
     assert (stage_ap_int(headers, folder) / "ap_int.h").read_text() == "// marked", "copied once"
     (folder / "NOTICE").unlink()  # as if killed while copying

@@ -14,7 +14,7 @@ CLEAN = """\
 #include <ap_int.h>
 /// A comment may say new, float, while and std::vector.
 template <typename U>
-int Sum(const int (&values)[U::kCount], int count) {
+int Sum(const int (&values)[U::kCount], int count, const int* port) {
 #pragma HLS INLINE
   int sum = 0;
 Value:
@@ -26,8 +26,9 @@ Rest:
   for (int i = 0; i < count; ++i) {
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 8
-    sum += i;
+    sum += port[i];
   }
+  if (sum > 0) sum += values[0];
 #ifndef __SYNTHESIS__
   std::vector<double> log;
   while (sum < 0) log.push_back(1.5);
@@ -66,6 +67,12 @@ SINS = {
     "no trip count": ("L: for (int i = 0; i < count; ++i) sum += i;", "no LOOP_TRIPCOUNT"),
     "pragma": ("\n#pragma HLS PIPLINE II = 1", "unknown directive: #pragma HLS PIPLINE"),
     "include": ("\n#include <vector>", "includes <vector>"),
+    "access under a condition": ("if (sum) sum += port[0];", "'port' under a condition"),
+    "access in a block": ("if (sum) { sum = 1; sum += port[0]; }", "'port' under a condition"),
+    "access in the other branch": (
+        "if (sum) sum = 1; else sum += port[0];",
+        "'port' under a condition",
+    ),
     "self call": ("return Sum<U>(values, count - 1);", "recursive: Sum"),
 }
 

@@ -57,6 +57,17 @@ def test_other_codebooks_and_the_older_dsp(tmp_path: Path, book: str) -> None:
     assert_exact(result, design)
 
 
+@pytest.mark.parametrize("depth", [64, 40])
+def test_tensors_in_dram_and_several_images(tmp_path: Path, depth: int) -> None:
+    """With less memory, lines go to DRAM and back in the C++: the same codes, image after image."""
+    array = replace(ARRAY, activation_depth=depth)
+    project, design = make(small_residual(3), tmp_path / "p", array, images=4)
+    assert design.spill_words > 0
+    storages = tuple(Storage) if depth == 40 else (Storage.NATIVE,)
+    for result in csim(project, design, storages, tmp_path / "b"):
+        assert_exact(result, design)
+
+
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3", "conv4", "fc"])
 def test_a_planted_weight_bit_is_found_in_its_layer(
     tmp_path: Path, build: Path, layer: str

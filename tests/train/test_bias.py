@@ -77,4 +77,4 @@ def test_chance_is_left_out() -> None:
     assert kept[1] == 0.0
     assert 0 < float(kept[2]) < 1.5
     assert kept[3] == 0.0
-    assert torch.equal(_shrunk(errors[:1]), errors[0])
+    assert not _shrunk(errors[:1]).any(), "one image cannot tell"

@@ -276,9 +276,9 @@ def test_impossible_options_are_refused(options: dict[str, object], words: str) 
 
 
 def test_networks_that_cannot_be_mapped_are_refused() -> None:
-    """A batch norm that follows no layer; a network that is prepared already."""
-    net = nn.Sequential(nn.BatchNorm2d(2), nn.Conv2d(2, 2, 1))
-    with pytest.raises(LoweringError, match="stands alone"):
+    """A batch norm over the features of a flattened image; a network that is prepared already."""
+    net = nn.Sequential(nn.Conv2d(2, 2, 1), nn.Flatten(), nn.BatchNorm1d(128), nn.Linear(128, 2))
+    with pytest.raises(LoweringError, match="single features"):
         rt.prepare(net, torch.zeros(1, *SHAPE))
     with pytest.raises(ModelImportError, match="rmsmp"):
         rt.prepare(prepared(), torch.zeros(1, *SHAPE))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -95,8 +94,8 @@ def test_more_bits_cost_less() -> None:
 def test_bias_correction_takes_the_mean_error_away() -> None:
     """With it the mean error of every output channel is smaller, and the result nearer."""
     graph = residual_network()
-    without = post_training_quantize(graph, IMAGES, bias_correction=False)
-    corrected = post_training_quantize(graph, IMAGES)
+    without = post_training_quantize(graph, IMAGES, bias_correction=False, equalize="off")
+    corrected = post_training_quantize(graph, IMAGES, equalize="off")
     assert without.graph is graph
     assert corrected.output.sqnr_db > without.output.sqnr_db
     assert corrected.params == without.params
@@ -185,31 +184,93 @@ def test_impossible_settings_are_refused(options: dict[str, object]) -> None:
 
 
 def test_what_cannot_be_placed_is_refused() -> None:
-    """A batch norm of its own."""
+    """Single features of a flattened image."""
     net = NetworkBuilder((2, 4, 4))
-    net.conv(3, Window(kernel=(4, 4)))
-    graph = net.graph()
-    norm = NetworkBuilder((2, 4, 4))
-    norm.batchnorm()
-    name = norm.tail
-    conv = dataclasses.replace(graph.ops[1], inputs=(name,))
-    stray = Graph(graph.level, (*norm.ops, conv), conv.name, {**graph.constants, **norm.constants})
-    with pytest.raises(LoweringError, match="stands alone"):
-        post_training_quantize(stray, IMAGES[:, :2, :4, :4])
+    net.conv(3, Window())
+    net.flatten()
+    net.batchnorm()
+    net.linear(2)
+    with pytest.raises(LoweringError, match="single features"):
+        post_training_quantize(net.graph(), np.zeros((1, 2, 4, 4)))
 
 
 def test_batches_do_not_change_what_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     """Images one by one or all at once: the same scales and figures."""
     graph = residual_network()
-    whole = post_training_quantize(graph, IMAGES, bias_correction=False)
+    settings = {"bias_correction": False, "equalize": "off"}
+    whole = post_training_quantize(graph, IMAGES, **settings)
     monkeypatch.setattr("rmsmp_hls.train.evaluate._BATCH", 1)
     steps: list[tuple[str, int, int]] = []
     single = post_training_quantize(
-        graph, IMAGES, bias_correction=False, progress=lambda *step: steps.append(step)
+        graph, IMAGES, **settings, progress=lambda *step: steps.append(step)
     )
     assert single.params.rows == whole.params.rows
     for name, form in whole.params.activations.items():
         assert single.params.activations[name].scale == pytest.approx(form.scale, rel=1e-3)
     assert single.output.sqnr_db == pytest.approx(whole.output.sqnr_db, abs=0.1)
     assert steps[-1] == ("comparison", 24, 24)
-    assert len(steps) == 48
+    assert [text for text, *_ in steps].count("calibration") == 24
+    layers = len(whole.params.rows)
+    assert steps[layers - 1] == ("row scales", layers, layers)
+
+
+def channels_of_many_ranges() -> FloatGraph:
+    """Two convolutions; the channels between them differ a hundredfold."""
+    net = NetworkBuilder((3, 9, 7))
+    net.conv(8, Window(kernel=(3, 3)))
+    net.clamp()
+    net.conv(5, Window(kernel=(7, 5)))
+    graph = net.graph()
+    gain = np.geomspace(0.1, 10, 8).reshape(-1, 1, 1, 1)
+    first, last = (np.array(graph.constants[f"conv{i}.weight"].array) for i in (1, 3))
+    return with_constants(
+        graph, conv1__weight=first * gain, conv1__bias=np.zeros(8),
+        conv3__weight=last / gain.reshape(1, -1, 1, 1),
+    )  # fmt: skip
+
+
+def test_equalization_is_used_where_it_helps() -> None:
+    """It is tried, both figures are told, and the result is that of the better way."""
+    graph = channels_of_many_ranges()
+    results = {
+        way: post_training_quantize(graph, IMAGES, equalize=way, bias_correction=False)
+        for way in WAYS
+    }
+    found = results["auto"].equalization
+    assert (found.used, found.tensors, found.images) == (True, 1, 24)
+    assert found.without_db == results["off"].output.sqnr_db
+    assert found.with_db == results["on"].output.sqnr_db == results["auto"].output.sqnr_db
+    assert found.with_db > found.without_db + 3
+    assert results["auto"].params == results["on"].params
+    assert (results["on"].equalization.used, results["off"].equalization.used) == (True, False)
+
+
+WAYS = ("auto", "on", "off")
+
+
+def test_equalization_is_decided_on_the_first_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And the choice then is quantized with all images."""
+    monkeypatch.setattr("rmsmp_hls.train.evaluate._BATCH", 8)
+    steps: list[str] = []
+    graph = channels_of_many_ranges()
+    found = post_training_quantize(graph, IMAGES, progress=lambda text, *_: steps.append(text))
+    assert (found.images, found.equalization.images) == (24, 8)
+    assert steps.count("as it is: calibration") == steps.count("equalized: calibration") == 1
+    assert steps.count("calibration") == 3
+    assert found.params == post_training_quantize(graph, IMAGES, equalize="on").params
+
+
+def test_equalization_that_does_not_help_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here it is made to do harm: the network stays as it is."""
+    graph = channels_of_many_ranges()
+    monkeypatch.setattr("rmsmp_hls.train.equalize.channel_factors", lambda r: 1 / r)
+    found = post_training_quantize(graph, IMAGES, bias_correction=False)
+    assert found.equalization.with_db < found.equalization.without_db
+    assert not found.equalization.used
+    assert found.graph is graph
+
+
+def test_an_unknown_equalization_is_refused() -> None:
+    """With what there is."""
+    with pytest.raises(ConfigError, match="choose auto, on or off"):
+        post_training_quantize(residual_network(), IMAGES, equalize="maybe")  # type: ignore[arg-type]

@@ -87,3 +87,17 @@ def test_straight_through() -> None:
     assert y.tolist() == [5, 6]
     (3 * y).sum().backward()
     assert x.grad is not None and x.grad.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("block", [1, 30, 1 << 20])
+def test_levels_are_the_same_without_gradients(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They then are made block by block, in the type of the weights."""
+    monkeypatch.setattr("rmsmp_hls.train.quantizers._BLOCK", block)
+    weight = torch.randn(9, 3, 2, 2, generator=torch.Generator().manual_seed(0))
+    scales = torch.linspace(0.02, 0.3, 9, dtype=torch.float64)
+    formats = ("SP2-4", "Fixed-4", "Fixed-8", "PoT-4", "APoT-4", *["SP2-4"] * 4)
+    expected = quantize_rows(weight, scales, formats)
+    with torch.no_grad():
+        found = quantize_rows(weight, scales, formats)
+    assert found.dtype == torch.float32
+    assert torch.equal(found.double(), expected)

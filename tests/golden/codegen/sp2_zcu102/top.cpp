@@ -9,6 +9,7 @@ void rmsmp_top(
     const RmsmpUnits::ParamWord* params,
     const RmsmpUnits::Word32* input,
     RmsmpUnits::Word32* output,
+    RmsmpUnits::WeightWord* spill,
     unsigned int images) {
 #pragma HLS INTERFACE m_axi port = program offset = slave bundle = gmem_program depth = 140 \
     latency = 32 num_read_outstanding = 2 max_read_burst_length = 64
@@ -25,7 +26,10 @@ void rmsmp_top(
 #pragma HLS INTERFACE m_axi port = output offset = slave bundle = gmem_output depth = 17 \
     latency = 32 num_write_outstanding = 8 max_write_burst_length = 64
 #pragma HLS INTERFACE s_axilite port = output bundle = control
+#pragma HLS INTERFACE m_axi port = spill offset = slave bundle = gmem_spill depth = 1 \
+    latency = 32 num_read_outstanding = 8 max_read_burst_length = 64 num_write_outstanding = 8 max_write_burst_length = 64
+#pragma HLS INTERFACE s_axilite port = spill bundle = control
 #pragma HLS INTERFACE s_axilite port = images bundle = control
 #pragma HLS INTERFACE s_axilite port = return bundle = control
-  rmsmp::Accelerator<RmsmpConfig, rmsmp::Types>(program, weights, params, input, output, images);
+  rmsmp::Accelerator<RmsmpConfig, rmsmp::Types>(program, weights, params, input, output, spill, images);
 }

@@ -14,7 +14,8 @@ enum {
   kRmsmpWeightDepth = 30,
   kRmsmpParamDepth = 8,
   kRmsmpInputDepth = 4,
-  kRmsmpOutputDepth = 17
+  kRmsmpOutputDepth = 17,
+  kRmsmpSpillDepth = 1
 };
 
 /// Run the program on `images` images. All pointers are memory ports.
@@ -24,6 +25,7 @@ void rmsmp_top(
     const RmsmpUnits::ParamWord* params,
     const RmsmpUnits::Word32* input,
     RmsmpUnits::Word32* output,
+    RmsmpUnits::WeightWord* spill,
     unsigned int images);
 
 /// The top function under a fixed name, for the testbench.

@@ -1,0 +1,69 @@
+"""Which tensors share memory: whoever reads an overwritten one reads the new values."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from rmsmp_hls.frontend.nodes import Node, Program
+from rmsmp_hls.frontend.ops import ALIASES, MAY_COPY, Value
+from rmsmp_hls.frontend.views import View
+
+
+class Storage:
+    """Groups of tensors that share memory, each named by the tensor that first held it."""
+
+    def __init__(self, program: Program) -> None:
+        self._owner: dict[str, str] = {}
+        self._last_read: dict[str, int] = {}  # position behind the last node for a result
+        for position, node in enumerate(program.nodes):
+            self._last_read.update(dict.fromkeys(node.reads, position))
+        self._last_read.update(dict.fromkeys(program.outputs, len(program.nodes)))
+
+    def is_read(self, tensor: str, after: int = -1) -> bool:
+        """Whether a node behind position `after`, or the result, reads the tensor."""
+        return self._last_read.get(tensor, -1) > after
+
+    def start(self, tensor: str) -> None:
+        """Note a tensor that has its own memory."""
+        self._owner[tensor] = tensor
+
+    def add(self, node: Node, tensor: str, source: str, view: View | None) -> None:
+        """Note a result of `node`, whose first argument is `source`."""
+        shares = node.op in ALIASES and not (node.op in MAY_COPY and _copies(node, view))
+        shares = shares or node.overwrites
+        self._owner[tensor] = self._owner.get(source, tensor) if shares else tensor
+
+    def overwritten(
+        self, source: str, old: View, new: View, values: Mapping[str, Value]
+    ) -> Iterator[tuple[str, View | None]]:
+        """Yield the tensors that share memory with `source`, and what each is from now on.
+
+        Args:
+            source: the tensor that is overwritten.
+            old, new: what it was, and is.
+            values: all tensors.
+
+        Yields:
+            (tensor, view); None if no view says it.
+        """
+        plain = old.is_whole and new.is_whole and old.base_shape == new.base_shape
+        for tensor, owner in list(self._owner.items()):
+            view = values[tensor].view if tensor in values else None
+            if owner != self._owner.get(source) or view is None or view == new:
+                continue
+            if view == old:
+                yield tensor, new
+            elif plain and view.base == old.base and not (old.is_affine or new.is_affine):
+                yield tensor, replace(view, base=new.base)
+            else:
+                yield tensor, None
+
+
+def _copies(node: Node, view: View | None) -> bool:
+    """Whether an operation that shares memory where it can does not here."""
+    if view is None or node.arguments.get("copy"):
+        return True
+    if node.op == "aten.contiguous.default":
+        return not (len(view.atoms) == 0 or (len(view.atoms) == 1 and view.atoms[0][1] == 1))
+    return not view.is_strided

@@ -1,0 +1,86 @@
+"""What a network asks of any array: estimates for the search, exact where nothing is in DRAM."""
+
+from __future__ import annotations
+
+from functools import cache
+
+from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.cycles import address_words, ceil_div
+from rmsmp_hls.ir.graph import IntGraph
+from rmsmp_hls.schedule.adapt import RAM_DEPTH, activation_depth
+from rmsmp_hls.schedule.arrange import Arrangement, arrange
+from rmsmp_hls.schedule.demands import Demands
+from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
+from rmsmp_hls.schedule.place_rows import lane_counts
+from rmsmp_hls.schedule.spill import moved_addresses, plan_spills
+
+
+class Workload:
+    """The network's work, by the sizes that decide where its channels and pixels lie."""
+
+    def __init__(self, graph: IntGraph, bytes_per_cycle: float) -> None:
+        self.graph = graph
+        self.bytes_per_cycle = bytes_per_cycle
+        self.jobs = cache(self._jobs)
+        self.depths = cache(self._depths)
+        self._moved = cache(self._moved_addresses)
+        self.arranged = cache(self._arranged)
+
+    def _arranged(self, channels: int, banks: int) -> Arrangement:
+        return arrange(self.graph, channels, banks)
+
+    def _jobs(self, channels: int, banks: int) -> Jobs:
+        return arranged_jobs(self.arranged(channels, banks), self.graph.output)
+
+    def _depths(self, channels: int, banks: int) -> tuple[int, ...]:
+        """Return the depths of the activation memory that are worth a try, deepest first.
+
+        The first holds everything; with the others tensors lie in DRAM.
+        """
+        full = activation_depth(self.arranged(channels, banks), self.graph.output)
+        parts = [full * eighths // 8 // RAM_DEPTH * RAM_DEPTH for eighths in (6, 4, 3, 2, 1)]
+        steps = [RAM_DEPTH * number for number in (4, 2, 1)]
+        less = sorted({n for n in (*parts, *steps) if 0 < n < full}, reverse=True)
+        return (full, *less)
+
+    def _moved_addresses(self, channels: int, banks: int, depth: int) -> int | None:
+        demands = Demands(self.arranged(channels, banks), self.graph.output)
+        buffers, works = demands.buffers(), demands.works()
+        plan = plan_spills(buffers, works, depth)
+        return None if plan is None else moved_addresses(plan, buffers, works)
+
+    def spill_cycles(self, array: ArrayShape) -> int | None:
+        """Return the cycles of moving tensors to DRAM and back, None if lines do not fit."""
+        moved = self._moved(array.channels, array.banks, array.activation_depth)
+        return None if moved is None else moved * address_words(array)
+
+    def floor(self, array: ArrayShape) -> int:
+        """Return a bound that no tiling of the matrix multiplications can beat."""
+        jobs = self.jobs(array.channels, array.banks)
+        total, lanes = jobs.moves, lane_counts(array)
+        for job, count in jobs.matmuls.items():
+            pixels = 1 if job.logits else array.pixels
+            groups = job.out_height * ceil_div(job.out_width, pixels)
+            step = max(groups, array.weight_words, array.min_step)
+            total += count * job.row_tiles(lanes) * job.steps * step
+        return total
+
+    def matmul_cycles(self, array: ArrayShape, most: float) -> int | None:
+        """Return the cycles of all matrix multiplications, DDR traffic of weights included; None
+        if they pass `most`."""
+        total, words, lanes = 0, 0, lane_counts(array)
+        for job, count in self.jobs(array.channels, array.banks).matmuls.items():
+            if total > most:
+                return None
+            tiles = job.row_tiles(lanes)
+            iterations, tiling = job_iterations(job, array, tiles)
+            total += count * iterations
+            words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
+        ddr = words * array.weight_word_bits / 8 / self.bytes_per_cycle
+        return max(total, round(ddr))
+
+    def vector_cycles(self, array: ArrayShape) -> int:
+        """Return the cycles of the vector unit, loads, stores and moves to DRAM and back."""
+        jobs = self.jobs(array.channels, array.banks)
+        moves = jobs.moves + (self.spill_cycles(array) or 0)
+        return moves + sum(n * job.iterations(array) for job, n in jobs.vectors.items())

@@ -1,0 +1,1 @@
+"""Differential fuzzing: random networks through every implementation; `python -m tests.fuzz`."""
