@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.schedule.layout import Slots, slot_blocks
@@ -43,9 +44,12 @@ class Sections:
         return most[0], most[1], most[2]
 
 
-def operand_channels(rows: int, group_channels: int, groups: int) -> np.ndarray:
-    """Return [rows, group_channels]: the operand channels that every row reads."""
-    group = np.arange(rows) // (rows // groups)
+def operand_channels(
+    rows: int, group_channels: int, groups: int, taken: npt.NDArray[np.int64]
+) -> npt.NDArray[np.int64]:
+    """Return [len(taken), group_channels]: the operand channels that the rows `taken` read, of a
+    layer of `rows` rows."""
+    group = taken // (rows // groups)
     return np.asarray(group[:, None] * group_channels + np.arange(group_channels))
 
 

@@ -68,7 +68,7 @@ def test_lanes_without_a_row_have_no_parameters() -> None:
 def test_fixed8_weights_split_into_signed_nibbles() -> None:
     """16 * high + low for every weight of the format."""
     op = convolution()
-    low, high = (part.astype(int) for part in split_nibbles(op))
+    low, high = (part.astype(int) for part in split_nibbles(op.codes.array, op.formats))
     signed = [part - 16 * (part > 7) for part in (low, high)]
     for row, name in enumerate(op.formats):
         if name == "Fixed-8":
@@ -87,7 +87,7 @@ def test_tiles_lie_as_the_page_says(planes: int) -> None:
     op = convolution()
     places = place_rows(op.formats, ARRAY)
     data = pack_weights(op, RowPlan(places, 2, places.tiles, 0), ARRAY, planes, dense_slots(11))
-    low, high = split_nibbles(op)
+    low, high = split_nibbles(op.codes.array, op.formats)
     tile_bytes = ARRAY.weight_words * ARRAY.weight_word_bits // 8
     single = ARRAY.shift_add_lanes + ARRAY.fixed4_lanes
     steps = [

@@ -59,7 +59,12 @@ def test_every_row_finds_its_channels_in_its_section(seed: int, channels: int) -
     depth = groups * per_group
     slots = tuple(rng.sample(range(2 * depth), depth))
     found = sections(grouped(depth, groups * rows, groups), slots, channels)
-    read = np.array(slots)[operand_channels(groups * rows, per_group, groups)] // channels
+    read = (
+        np.array(slots)[
+            operand_channels(groups * rows, per_group, groups, np.arange(groups * rows))
+        ]
+        // channels
+    )
     first = np.array(found.of_rows)[:, None] * found.blocks
     assert ((read >= first) & (read < first + found.blocks)).all()
     assert max(found.of_rows) < found.count
