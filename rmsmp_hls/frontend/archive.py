@@ -145,7 +145,10 @@ def _check_members(names: list[str], where: str) -> None:
     kind, fix = "", HOW_TO_SAVE
     if any(name == "constants.pkl" or name.startswith("code/") for name in inner):
         kind = "a TorchScript archive"
-    elif any(name in _EXPORTED or original in _EXPORTED for name, original in zip(inner, names)):  # noqa: B905
+    elif any(
+        name in _EXPORTED or original in _EXPORTED
+        for name, original in zip(inner, names, strict=True)
+    ):
         kind = "an exported program (torch.export.save), not quantized yet"
         fix = "quantize it first: rmsmp-hls quantize FILE --calib IMAGES -o model.pt"
     if kind:
