@@ -63,11 +63,7 @@ SourceBank:
     address[b] = at;
   }
   ReadBanks<U>(memory, used, address, banks);
-SourceLane:
-  for (int e = 0; e < U::kVectorLanes; ++e) {
-#pragma HLS UNROLL
-    now[e] = banks[static_cast<int>(bank)][static_cast<int>(walk.position) + e];
-  }
+  TakeChunk<U, U::kVectorLanes>(banks, bank, walk.position, now);
 }
 
 }  // namespace detail
@@ -81,7 +77,6 @@ void VectorUnit(const VectorOp<U>& op, typename U::ParamStream& params,
                 typename U::Memory& memory) {
 #pragma HLS INLINE off
   typedef typename U::Address Address;
-  typedef typename U::Coord Coord;
   typedef typename U::Count Count;
   typedef typename U::Nibble Nibble;
   typedef typename U::Storage T;
@@ -106,7 +101,7 @@ Clear:
   bool late_valid = false;
   typename U::Bank late_bank = 0;
   Address late_address = 0;
-  Coord late_position = 0;
+  typename U::Position late_position = 0;
   detail::VectorWalk<U> walk;
   walk.Reset(op);
   const Count length = detail::VectorLength<U>(op);
