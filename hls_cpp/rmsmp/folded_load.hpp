@@ -116,8 +116,8 @@ FirstColumn:
   const Coord begin = static_cast<Coord>(-static_cast<Coord>(op.padding_left));
   const Coord end = static_cast<Coord>(op.tensor.width + op.padding_right);
   const Count columns = static_cast<Count>(op.padding_left) + static_cast<Count>(end);
-  const Count length = static_cast<Count>(op.tensor.height) * columns *
-                       static_cast<Count>(op.tensor.planes);
+  const Count length =
+      TimesPlanes<U>(static_cast<Count>(op.tensor.height) * columns, op.tensor.planes);
   Coord x = begin;
   Address line = op.tensor.base;
   bool high_plane = false;

@@ -62,8 +62,9 @@ template <typename U>
 typename U::Count TransferLength(const TransferOp<U>& op) {
 #pragma HLS INLINE
   typedef typename U::Count Count;
-  return static_cast<Count>(op.tensor.height) * static_cast<Count>(op.tensor.width) *
-         static_cast<Count>(op.chunks) * static_cast<Count>(op.tensor.planes);
+  const Count words = static_cast<Count>(op.tensor.height) * static_cast<Count>(op.tensor.width) *
+                      static_cast<Count>(op.chunks);
+  return TimesPlanes<U>(words, op.tensor.planes);
 }
 
 }  // namespace detail

@@ -18,10 +18,10 @@ typename U::Count VectorLength(const VectorOp<U>& op) {
   const Count taps = op.binary ? 2
                                : static_cast<Count>(op.walk.kernel_y) *
                                      static_cast<Count>(op.walk.kernel_x);
-  return static_cast<Count>(op.destination.height) * static_cast<Count>(op.destination.width) *
-             static_cast<Count>(op.blocks) * U::kChunks * taps *
-             static_cast<Count>(op.tap_planes) +
-         1;
+  const Count reads = static_cast<Count>(op.destination.height) *
+                      static_cast<Count>(op.destination.width) * static_cast<Count>(op.blocks) *
+                      U::kChunks * taps;
+  return TimesPlanes<U>(reads, op.tap_planes) + 1;
 }
 
 /// Read one nibble of the tap's TE channels; `tap` says which operand, and learns whether the
