@@ -13,7 +13,7 @@ from rmsmp_hls.hw.cost import Shares, array_cost, excess
 from rmsmp_hls.schedule.choose import choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
-from rmsmp_hls.schedule.steps import SpillStep
+from rmsmp_hls.schedule.steps import MatmulStep, SpillStep
 from rmsmp_hls.schedule.workload import Workload
 from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
 
@@ -106,7 +106,7 @@ def test_the_codebook_is_that_of_the_rows() -> None:
 
 def test_what_the_board_cannot_hold_goes_to_dram() -> None:
     """A small board takes a network whose tensors do not fit its block RAM; the search counts
-    the moves that the schedule then has."""
+    the moves that the schedule then has, and its strips one by one."""
     graph = resnet_like(224, 64, 1, 1, 10)
     board = load_board("pynq-z2")
     array = choose_array(graph, board)
@@ -116,6 +116,26 @@ def test_what_the_board_cannot_hold_goes_to_dram() -> None:
     workload = Workload(graph, 1e9)
     moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
     assert workload.spill_cycles(array) == moved
+    exact = sum(step.iterations for step in schedule.steps if isinstance(step, MatmulStep))
+    assert workload.matmul_cycles(array, inf) == exact
+    rest = sum(step.iterations for step in schedule.steps) - exact
+    assert workload.vector_cycles(array) == rest
+    slow = Workload(graph, array.weight_word_bits / 8 / 3)  # DDR at a third of the port's rate
+    assert slow.spill_cycles(array) == 3 * moved
+
+
+def test_strips_take_their_weights_again() -> None:
+    """Where the DDR binds, an operation in n strips costs the weights of all of them."""
+    graph = resnet_like(224, 64, 1, 1, 10)
+    array = choose_array(graph, load_board("pynq-z2"))
+    schedule = make_schedule(graph, array)
+    words = sum(
+        step.tiling.pixel_tiles * step.tiling.row_tiles * step.tiling.steps * array.weight_words
+        for step in schedule.steps
+        if isinstance(step, MatmulStep)
+    )
+    crawl = Workload(graph, 1e-3).matmul_cycles(array, inf)
+    assert crawl == round(words * array.weight_word_bits / 8 / 1e-3)
 
 
 def test_an_array_too_large_for_the_board_is_refused_with_reasons() -> None:

@@ -13,9 +13,9 @@ from rmsmp_hls.hw.board import load_board
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ConstTensor
-from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.predict import DDR_EFFICIENCY, predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
-from rmsmp_hls.schedule.steps import StoreStep, VectorStep
+from rmsmp_hls.schedule.steps import SpillStep, StoreStep, VectorStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
 
 ARRAY = ArrayShape(
@@ -76,6 +76,31 @@ def test_prediction_adds_up() -> None:
     assert 0 < conv.utilization < 1
     slow = replace(board, ddr_gb_per_s=1e-4)
     assert predict(graph, schedule, slow).latency_ms == predict(graph, schedule, slow).ddr_ms
+
+
+def test_moves_to_dram_count_as_traffic_and_as_waiting() -> None:
+    """Every word of SAVE and RESTORE is DDR traffic of its operation; where DDR is slower than the
+    port, the operation waits for the difference."""
+    graph, array, board = (
+        small_residual(),
+        replace(ARRAY, activation_depth=96),
+        load_board("zcu102"),
+    )
+    schedule = make_schedule(graph, array)
+    moves = [step for step in schedule.steps if isinstance(step, SpillStep)]
+    moved = sum(step.iterations for step in moves)
+    assert moved
+    found = predict(graph, schedule, board, clock_mhz=100)
+    port = array.weight_word_bits // 8
+    assert moved * port < found.ddr_bytes == sum(op.ddr_bytes for op in found.ops)
+    without = [step for step in schedule.steps if not isinstance(step, SpillStep)]
+    rest = predict(graph, replace(schedule, steps=tuple(without)), board, clock_mhz=100)
+    assert found.ddr_bytes - rest.ddr_bytes == moved * port
+    rate = port * 0.1 / DDR_EFFICIENCY  # GB/s that keep the port busy at 100 MHz
+    slow, quick = (replace(board, ddr_gb_per_s=part * rate) for part in (0.5, 1.0))
+    waits = [predict(graph, schedule, b, clock_mhz=100).overhead_cycles for b in (slow, quick)]
+    assert waits[0] - waits[1] == moved
+    assert waits[1] == found.overhead_cycles
 
 
 def test_too_little_memory_is_refused() -> None:
