@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
@@ -10,7 +11,7 @@ import pytest
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.board import boards, load_board
 from rmsmp_hls.hw.cost import Shares, array_cost, excess
-from rmsmp_hls.schedule.choose import choose_array
+from rmsmp_hls.schedule.choose import TIE, choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
 from rmsmp_hls.schedule.steps import MatmulStep, SpillStep
@@ -136,6 +137,36 @@ def test_strips_take_their_weights_again() -> None:
     )
     crawl = Workload(graph, 1e-3).matmul_cycles(array, inf)
     assert crawl == round(words * array.weight_word_bits / 8 / 1e-3)
+
+
+def test_every_depth_of_the_memory_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No single depth gives a quicker array than the search over all: for these layers the deepest
+    memory that fits leaves too little block RAM for partial sums."""
+    net = Builder((3, 28, 28), fmt(8, signed=True)).matmul("a", "x", 512, fmt(), window(3, 1, 1))
+    graph, board = net.matmul("b", "a", 512, fmt(), window(3, 1, 1)).graph(), load_board("pynq-z2")
+    network = Workload(graph, 1e9)
+
+    def cycles() -> int:
+        array = choose_array(graph, board)
+        matmuls = network.matmul_cycles(array, inf)
+        assert matmuls is not None
+        return matmuls + network.vector_cycles(array)
+
+    best, all_depths = cycles(), Workload._depths
+    singles = []
+    for number in range(5):
+
+        def single(
+            self: Workload, channels: int, banks: int, number: int = number
+        ) -> tuple[int, ...]:
+            depths = all_depths(self, channels, banks)
+            return (depths[min(number, len(depths) - 1)],)
+
+        monkeypatch.setattr(Workload, "_depths", single)
+        with suppress(ResourceError):
+            singles.append(cycles())
+    assert singles
+    assert best <= TIE * min(singles)
 
 
 def test_an_array_too_large_for_the_board_is_refused_with_reasons() -> None:
