@@ -109,6 +109,28 @@ def test_too_little_memory_is_refused() -> None:
         make_schedule(small_residual(), replace(ARRAY, activation_depth=10))
 
 
+def test_more_words_in_dram_than_a_program_can_number_are_refused() -> None:
+    """256 channels of eight bits of 8191 x 8191 pixels need 2^31 words and more."""
+    graph = (
+        Builder((3, 8191, 8191), fmt(4)).matmul("c", "x", 256, fmt(8)).matmul("d", "c", 4, fmt())
+    )
+    with pytest.raises(ResourceError, match=f"a program can number {1 << 31}"):
+        make_schedule(graph.graph(), replace(ARRAY, activation_depth=1 << 17))
+
+
+def test_a_pool_whose_sums_pass_the_vector_unit_is_refused() -> None:
+    """2896 x 2896 codes of 255 at the largest multiplier still fit 49 signed bits, 2950 do not."""
+    for size, fits in ((2896, True), (2950, False)):
+        net = Builder((4, size, size), fmt(8)).sum_pool("p", "x", window(size), fmt(8))
+        graph = changed(net.graph(), "p", multiplier=(1 << 17) - 1)
+        array = replace(ARRAY, activation_depth=1 << 22)
+        if fits:
+            make_schedule(graph, array)
+            continue
+        with pytest.raises(LoweringError, match="codes may not fit 49 signed bits"):
+            make_schedule(graph, array)
+
+
 def test_every_reason_is_listed_at_once() -> None:
     """Bounds, widths and shifts of several operations in one error."""
     graph = changed(small_residual(), "conv1", acc_bits=33, shift=48)
