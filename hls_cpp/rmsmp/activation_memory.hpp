@@ -90,10 +90,35 @@ WriteUsed:
   }
 }
 
-/// Write `count` neighbouring positions from `first` on at one bank and address.
+/// Take `kCount` neighbouring positions of one bank, from `first` on, a multiple of kCount.
+///
+/// Each nibble is one of NB * TN / kCount: a tool that sees an index of which it does not know
+/// that it is such a multiple selects among all NB * TN.
+template <typename U, int kCount>
+void TakeChunk(const typename U::Nibble (&banks)[U::kBanks][U::kChannels], typename U::Bank bank,
+               typename U::Position first, typename U::Nibble (&chunk)[kCount]) {
+#pragma HLS INLINE
+  static_assert(U::kChannels % kCount == 0, "a word has whole chunks");
+TakeNibble:
+  for (int i = 0; i < kCount; ++i) {
+#pragma HLS UNROLL
+    typename U::Nibble taken = 0;
+  TakeFrom:
+    for (int k = 0; k < U::kChannels / kCount; ++k) {
+#pragma HLS UNROLL
+      taken = first == static_cast<typename U::Position>(k * kCount)
+                  ? banks[static_cast<int>(bank)][k * kCount + i]
+                  : taken;
+    }
+    chunk[i] = taken;
+  }
+}
+
+/// Write `count` neighbouring positions from `first` on, a multiple of the count, at one bank and
+/// address.
 template <typename U, int kCount>
 void WriteChunk(typename U::Memory& memory, bool active, typename U::Bank bank,
-                typename U::Address address, typename U::Coord first,
+                typename U::Address address, typename U::Position first,
                 const typename U::Nibble (&nibbles)[kCount]) {
 #pragma HLS INLINE
   bool used[U::kBanks];
@@ -120,7 +145,7 @@ ChunkBank:
 ChunkEnable:
   for (int n = 0; n < U::kChannels; ++n) {
 #pragma HLS UNROLL
-    enable[n] = first == static_cast<typename U::Coord>(n - n % kCount);
+    enable[n] = first == static_cast<typename U::Position>(n - n % kCount);
     offset[n] = 0;
   }
   WriteBanks<U>(memory, used, bank_address, enable, offset, nibble);

@@ -15,7 +15,7 @@ template <typename U>
 struct FoldColumn {
   typename U::Coord x;         // folded pixel
   typename U::Coord kernel_x;  // of the walk's column in that pixel's window, may be outside
-  typename U::Coord slot;      // kernel_x * channels, where kernel_x is not negative
+  typename U::Position slot;   // kernel_x * channels, where kernel_x is not negative
   typename U::Address address;  // (x div NB) * pixel_stride
 
   /// \param bank_offset  bank * stride
@@ -37,10 +37,11 @@ struct FoldColumn {
   void Next(const FoldOp<U>& op, typename U::Coord bank_step) {
 #pragma HLS INLINE
     typedef typename U::Coord Coord;
+    typedef typename U::Position Position;
     const bool ends = kernel_x + 1 == op.kernel;
     const Coord next = static_cast<Coord>(kernel_x + 1);
-    slot = ends            ? static_cast<Coord>(0)
-           : kernel_x >= 0 ? static_cast<Coord>(slot + op.channels)
+    slot = ends            ? static_cast<Position>(0)
+           : kernel_x >= 0 ? static_cast<Position>(slot + op.channels)
                            : slot;
     kernel_x = ends ? static_cast<Coord>(next - bank_step) : next;
     x = ends ? static_cast<Coord>(x + U::kBanks) : x;
@@ -48,10 +49,11 @@ struct FoldColumn {
   }
 };
 
-/// The channels of a pixel, to positions slot .. slot + channels - 1 of one bank.
+/// The channels of a pixel, to positions slot .. slot + channels - 1 of one bank. The slot is
+/// compared once per position; its channels share the comparisons.
 template <typename U>
 void WriteSlots(typename U::Memory& memory, int bank, typename U::Address address,
-                typename U::Coord slot, typename U::Dim channels,
+                typename U::Position slot, typename U::Dim channels,
                 const typename U::Nibble (&pixel)[4]) {
 #pragma HLS INLINE
   bool enable[U::kChannels];
@@ -60,6 +62,13 @@ void WriteSlots(typename U::Memory& memory, int bank, typename U::Address addres
 #pragma HLS ARRAY_PARTITION variable = offset complete
   typename U::Nibble nibble[U::kChannels];
 #pragma HLS ARRAY_PARTITION variable = nibble complete
+  bool starts[U::kChannels];
+#pragma HLS ARRAY_PARTITION variable = starts complete
+SlotStart:
+  for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+    starts[n] = slot == static_cast<typename U::Position>(n);
+  }
 SlotPosition:
   for (int n = 0; n < U::kChannels; ++n) {
 #pragma HLS UNROLL
@@ -69,7 +78,7 @@ SlotPosition:
   SlotChannel:
     for (int c = 0; c < 4; ++c) {
 #pragma HLS UNROLL
-      const bool hit = channels > c && slot + c == n;
+      const bool hit = channels > c && n >= c && starts[n >= c ? n - c : 0];
       enable[n] = enable[n] || hit;
       nibble[n] = hit ? pixel[c] : nibble[n];
     }
@@ -107,8 +116,8 @@ FirstColumn:
   const Coord begin = static_cast<Coord>(-static_cast<Coord>(op.padding_left));
   const Coord end = static_cast<Coord>(op.tensor.width + op.padding_right);
   const Count columns = static_cast<Count>(op.padding_left) + static_cast<Count>(end);
-  const Count length = static_cast<Count>(op.tensor.height) * columns *
-                       static_cast<Count>(op.tensor.planes);
+  const Count length =
+      TimesPlanes<U>(static_cast<Count>(op.tensor.height) * columns, op.tensor.planes);
   Coord x = begin;
   Address line = op.tensor.base;
   bool high_plane = false;

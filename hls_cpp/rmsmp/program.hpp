@@ -35,6 +35,13 @@ struct Walk {
   typename U::Dim dilation_y, dilation_x;
 };
 
+/// `count` once per plane. Planes are 1 or 2: a choice, where a product would take a multiplier.
+template <typename U>
+typename U::Count TimesPlanes(typename U::Count count, typename U::Dim planes) {
+#pragma HLS INLINE
+  return planes == 2 ? count + count : count;
+}
+
 namespace detail {
 
 /// A non-negative field; C simulation refuses a number that the field cannot hold.

@@ -13,7 +13,7 @@ template <typename U>
 struct ChunkWalk {
   typename U::Coord y, x;
   typename U::Dim chunk;
-  typename U::Coord position;  // of the chunk's first channel
+  typename U::Position position;  // of the chunk's first channel
   typename U::Address offset;  // channel block * planes
   bool high_plane;
 
@@ -31,6 +31,7 @@ struct ChunkWalk {
 #pragma HLS INLINE
     typedef typename U::Coord Coord;
     typedef typename U::Address Address;
+    typedef typename U::Position Position;
     const bool word_ends = high_plane || op.tensor.planes == 1;
     const bool pixel_ends = word_ends && chunk + 1 == op.chunks;
     const bool line_ends = pixel_ends && x + 1 == op.tensor.width;
@@ -39,8 +40,8 @@ struct ChunkWalk {
     if (word_ends) {
       chunk = pixel_ends ? static_cast<typename U::Dim>(0)
                          : static_cast<typename U::Dim>(chunk + 1);
-      position = pixel_ends || block_ends ? static_cast<Coord>(0)
-                                          : static_cast<Coord>(position + 4);
+      position = pixel_ends || block_ends ? static_cast<Position>(0)
+                                          : static_cast<Position>(position + 4);
       offset = pixel_ends   ? static_cast<Address>(0)
                : block_ends ? static_cast<Address>(offset + op.tensor.planes)
                             : offset;
@@ -61,8 +62,9 @@ template <typename U>
 typename U::Count TransferLength(const TransferOp<U>& op) {
 #pragma HLS INLINE
   typedef typename U::Count Count;
-  return static_cast<Count>(op.tensor.height) * static_cast<Count>(op.tensor.width) *
-         static_cast<Count>(op.chunks) * static_cast<Count>(op.tensor.planes);
+  const Count words = static_cast<Count>(op.tensor.height) * static_cast<Count>(op.tensor.width) *
+                      static_cast<Count>(op.chunks);
+  return TimesPlanes<U>(words, op.tensor.planes);
 }
 
 }  // namespace detail
@@ -133,11 +135,14 @@ StoreNibbles:
       address[b] = walk.AddressIn(op.tensor);
     }
     ReadBanks<U>(memory, used, address, banks);
+    Nibble chunk[4];
+#pragma HLS ARRAY_PARTITION variable = chunk complete
+    TakeChunk<U, 4>(banks, bank, walk.position, chunk);
     typename U::Word32 word = 0;
   StoreCode:
     for (int i = 0; i < 4; ++i) {
 #pragma HLS UNROLL
-      const Nibble now = banks[static_cast<int>(bank)][static_cast<int>(walk.position) + i];
+      const Nibble now = chunk[i];
       const bool negative = op.is_signed && one_plane && now >= 8;
       const Nibble above = walk.high_plane ? now : static_cast<Nibble>(negative ? 15 : 0);
       const Nibble below = walk.high_plane ? low[i] : now;

@@ -18,10 +18,10 @@ typename U::Count VectorLength(const VectorOp<U>& op) {
   const Count taps = op.binary ? 2
                                : static_cast<Count>(op.walk.kernel_y) *
                                      static_cast<Count>(op.walk.kernel_x);
-  return static_cast<Count>(op.destination.height) * static_cast<Count>(op.destination.width) *
-             static_cast<Count>(op.blocks) * U::kChunks * taps *
-             static_cast<Count>(op.tap_planes) +
-         1;
+  const Count reads = static_cast<Count>(op.destination.height) *
+                      static_cast<Count>(op.destination.width) * static_cast<Count>(op.blocks) *
+                      U::kChunks * taps;
+  return TimesPlanes<U>(reads, op.tap_planes) + 1;
 }
 
 /// Read one nibble of the tap's TE channels; `tap` says which operand, and learns whether the
@@ -63,11 +63,7 @@ SourceBank:
     address[b] = at;
   }
   ReadBanks<U>(memory, used, address, banks);
-SourceLane:
-  for (int e = 0; e < U::kVectorLanes; ++e) {
-#pragma HLS UNROLL
-    now[e] = banks[static_cast<int>(bank)][static_cast<int>(walk.position) + e];
-  }
+  TakeChunk<U, U::kVectorLanes>(banks, bank, walk.position, now);
 }
 
 }  // namespace detail
@@ -81,7 +77,6 @@ void VectorUnit(const VectorOp<U>& op, typename U::ParamStream& params,
                 typename U::Memory& memory) {
 #pragma HLS INLINE off
   typedef typename U::Address Address;
-  typedef typename U::Coord Coord;
   typedef typename U::Count Count;
   typedef typename U::Nibble Nibble;
   typedef typename U::Storage T;
@@ -106,7 +101,7 @@ Clear:
   bool late_valid = false;
   typename U::Bank late_bank = 0;
   Address late_address = 0;
-  Coord late_position = 0;
+  typename U::Position late_position = 0;
   detail::VectorWalk<U> walk;
   walk.Reset(op);
   const Count length = detail::VectorLength<U>(op);

@@ -15,7 +15,7 @@ struct VectorWalk {
   typename U::Dim repeat_y, repeat_x;    // y mod repeat, x mod repeat
   typename U::Coord tap_y, tap_x;        // ky * dilation
   typename U::Dim block, kernel_y, kernel_x;
-  typename U::Coord position;  // first channel position of the chunk
+  typename U::Position position;  // first channel position of the chunk
   bool high_plane;
 
   void Reset(const VectorOp<U>& op) {
@@ -57,6 +57,7 @@ struct VectorWalk {
 #pragma HLS INLINE
     typedef typename U::Coord Coord;
     typedef typename U::Dim Dim;
+    typedef typename U::Position Position;
     const bool tap_ends = LastPlane(op);
     const bool taps_line_ends = tap_ends && LineOfTapsEnds(op);
     const bool chunk_ends = tap_ends && LastTap(op);
@@ -74,8 +75,8 @@ struct VectorWalk {
       tap_y = chunk_ends ? static_cast<Coord>(0) : static_cast<Coord>(tap_y + op.walk.dilation_y);
     }
     if (chunk_ends) {
-      position = block_ends ? static_cast<Coord>(0)
-                            : static_cast<Coord>(position + U::kVectorLanes);
+      position = block_ends ? static_cast<Position>(0)
+                            : static_cast<Position>(position + U::kVectorLanes);
     }
     if (block_ends) block = pixel_ends ? static_cast<Dim>(0) : static_cast<Dim>(block + 1);
     if (pixel_ends) {

@@ -61,7 +61,7 @@ void TestArray() {
                       address);
           rmsmp::WriteChunk<U, 4>(memory, true, rmsmp::BankOf<U>(static_cast<typename U::Coord>(x)),
                                   static_cast<typename U::Address>(address),
-                                  static_cast<typename U::Coord>(n), nibbles);
+                                  static_cast<typename U::Position>(n), nibbles);
         }
       }
     }
@@ -74,6 +74,26 @@ void TestArray() {
                       stored[((y * I::kWidth + x) * 4 + word) * tn + n]);
         }
       }
+    }
+  }
+
+  // TakeChunk gives back what WriteChunk wrote, from every bank and position.
+  for (int b = 0; b < banks; ++b) {
+    const int address = I::Address(1, b, 1, 1);
+    bool used[U::kBanks];
+    typename U::Address addresses[U::kBanks];
+    typename U::Nibble words[U::kBanks][U::kChannels];
+    for (int other = 0; other < banks; ++other) {
+      used[other] = true;
+      addresses[other] = static_cast<typename U::Address>(I::Address(1, other, 1, 1));
+    }
+    rmsmp::sim::BeginOperation();
+    rmsmp::ReadBanks<U>(memory, used, addresses, words);
+    for (int n = 0; n < tn; n += 4) {
+      typename U::Nibble chunk[4];
+      rmsmp::TakeChunk<U, 4>(words, static_cast<typename U::Bank>(b),
+                             static_cast<typename U::Position>(n), chunk);
+      for (int i = 0; i < 4; ++i) CHECK_EQUAL(chunk[i], memory[b][address][n + i]);
     }
   }
   rmsmp::sim::BeginOperation();

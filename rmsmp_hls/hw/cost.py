@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import Board
-from rmsmp_hls.hw.cycles import ceil_div
+from rmsmp_hls.hw.cycles import TABLE_WORDS, address_words, ceil_div
 from rmsmp_hls.hw.rams import lutram, ramb18
 
 SHIFT_ADD_LUT_PER_MAC = {"SP2-4": 17.4, "PoT-4": 23.4, "APoT-4": 20.4}
@@ -151,15 +151,19 @@ def _drain_lanes(a: ArrayShape) -> Resources:
 
 
 def _write_network(a: ArrayShape) -> Resources:
-    """Rows to positions, then pixels to banks: TN * TP nibbles of TQ inputs and NB * TN of TP
-    inputs (4 inputs per LUT), and an enable and 16 address bits per position; address
-    products: one per line, one per pixel."""
-    to_position = 4 * a.channels * a.pixels * ceil_div(a.drain_rows, 4)
-    to_bank = 4 * a.banks * a.channels * ceil_div(a.pixels, 4)
+    """The drain: pixels to banks, then rows to positions: NB * TQ nibbles of TP inputs and NB * TN
+    of TQ inputs (4 inputs per LUT), and an enable and 16 address bits per position; address
+    products: one per line, one per pixel. Every memory: the sum of its bank's and its position's
+    address, and its one write port, which drain, vector unit, LOAD, folded LOAD and RESTORE
+    share: a LUT per address bit, two per data bit and two for the enable (five inputs each)."""
+    memories = a.banks * a.channels
+    to_bank = 4 * a.banks * a.drain_rows * ceil_div(a.pixels, 4)
+    to_position = 4 * memories * ceil_div(a.drain_rows, 4)
     addresses = a.channels * (2 * a.drain_rows + 16)
+    bits = (a.activation_depth - 1).bit_length()
     return Resources(
-        lut=to_position + to_bank + addresses,
-        ff=4 * a.banks * a.channels + 20 * a.channels,
+        lut=to_bank + to_position + addresses + memories * (2 * bits + 2 * 4 + 2),
+        ff=memories * (4 + bits + 1) + 20 * a.channels,
         dsp=_address_dsps(a, 1 + a.pixels),
         bram36=0,
     )
@@ -172,21 +176,54 @@ def _row_parameters(a: ArrayShape) -> Resources:
 
 
 def _vector_unit(a: ArrayShape) -> Resources:
-    """TE lanes: a DSP each, 110 LUTs for maximum, sum, shift and clamp (estimate); four address
-    products."""
+    """TE lanes: a DSP each, for code (or product of two codes, 18 bits) by multiplier; 110 LUTs for
+    maximum, sum, shift and clamp (estimate); 95 for the 9 x 9 product of two codes (five carry
+    chains of two rows each, four adders); a table of 16 x 128 bits in LUT RAM and an entry's 8
+    bits of 16 inputs (4 inputs per LUT). A nibble of every lane is one of NB * TN / TE; four
+    address products."""
     n = a.vector_lanes
-    return Resources(lut=110 * n, ff=150 * n, dsp=n + _address_dsps(a, 4), bram36=0)
+    table = lutram(128, TABLE_WORDS) + 8 * 4
+    return Resources(
+        lut=(110 + 95 + table) * n + a.banks * a.channels,
+        ff=(150 + 2 * 18 + 128) * n,
+        dsp=n + _address_dsps(a, 4),
+        bram36=0,
+    )
+
+
+def _load_and_store(a: ArrayShape) -> Resources:
+    """STORE: four nibbles, each one of NB * TN / 4. Folded LOAD: in every bank a column's counters
+    (x, kernel column, address, slot: 66 bits, 100 LUTs with their comparisons), and for every
+    position two LUTs that compare the slot, two per data bit (four channels, four hits) and two
+    for the enable, all registered. Two address products each of LOAD and STORE."""
+    memories = a.banks * a.channels
+    return Resources(
+        lut=memories + 100 * a.banks + memories * (2 + 2 * 4 + 2),
+        ff=66 * a.banks + memories * 5,
+        dsp=_address_dsps(a, 4),
+        bram36=0,
+    )
+
+
+def _spill_registers(a: ArrayShape) -> Resources:
+    """SAVE and RESTORE: each a register of the spill words of one address, which moves by a word
+    per cycle; SAVE's takes the memory's nibbles instead: a LUT per bit. 100 LUTs and flip-flops
+    each for the walk over runs (estimate)."""
+    bits = address_words(a) * a.weight_word_bits
+    return Resources(lut=bits + 200, ff=2 * bits + 200, dsp=0, bram36=0)
 
 
 def _ports(a: ArrayShape) -> Resources:
-    """Five memory ports: weights, parameters (128 bits), program, input, output (32 bits).
+    """Six memory ports: weights, parameters (128 bits), program, input, output (32 bits), and
+    spill, which both reads and writes and counts as two.
 
     A reading or writing port of b bits: 640 + 1.85 b LUTs, 490 + 1.8 b flip-flops,
     2 ceil(b / 36) RAMB18: a line through 580-700 LUTs, 512-548 FFs, 2 RAMB18 at 32 bits and
     1585 LUTs, 1415 FFs, 30 RAMB18 at 512 bits, as HLS synthesis reports of other designs
     state for their m_axi adapters. The weight FIFO is 512 words, the others are shallow."""
     total = Resources(lut=400, ff=500, dsp=0, bram36=0)  # s_axilite registers, about
-    for bits in (a.weight_word_bits, 128, 32, 32, 32):
+    spill = (a.weight_word_bits, a.weight_word_bits)
+    for bits in (a.weight_word_bits, 128, 32, 32, 32, *spill):
         total += Resources(
             lut=round(640 + 1.85 * bits),
             ff=round(490 + 1.8 * bits),
@@ -197,11 +234,20 @@ def _ports(a: ArrayShape) -> Resources:
     return total + Resources(lut=lutram(128 + 3 * 32, 32), ff=200, dsp=0, bram36=fifo)
 
 
+LENGTH_DSPS = 8 + 7 + 2 * 3 + 2 + 2
+"""DSPs of the products that give the loops' lengths before they start, none shared: a product of
+two 32-bit numbers takes 3, one side of at most 18 bits 2, both 1. Matrix multiplication: blocks 3,
+steps 3, drain 2; vector unit: window 1, image 1, blocks 2, taps 3; LOAD and STORE: image 1, chunks
+2; folded LOAD: 2; SAVE and RESTORE: 1 each."""
+
+
 def _control(a: ArrayShape) -> Resources:
     """Loop counters, descriptor registers (40 words), state machines: 4000 LUTs, 6000 FFs,
-    an estimate that does not depend on the shape; load and store make two address products
-    each."""
-    return Resources(lut=4000, ff=6000, dsp=_address_dsps(a, 4), bram36=0)
+    an estimate that does not depend on the shape; the counters of the groups of channels (a row
+    tile of 32 bits, three addresses of about 16): a LUT and a flip-flop per bit, and a LUT per two
+    compared ones; the loops' lengths."""
+    groups = 32 + 3 * 16
+    return Resources(lut=4000 + groups + 24, ff=6000 + groups, dsp=LENGTH_DSPS, bram36=0)
 
 
 _UNITS = (
@@ -215,6 +261,8 @@ _UNITS = (
     ("write network", _write_network),
     ("row parameters", _row_parameters),
     ("vector unit", _vector_unit),
+    ("load and store", _load_and_store),
+    ("spill registers", _spill_registers),
     ("memory ports", _ports),
     ("control", _control),
 )

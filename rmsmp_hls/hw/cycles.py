@@ -246,6 +246,12 @@ def spill_iterations(array: ArrayShape, runs: int, run: int) -> int:
     return runs * run * address_words(array)
 
 
+def spill_wait(array: ArrayShape, iterations: int, bytes_per_cycle: float) -> int:
+    """Return the modelled cycles that SAVE and RESTORE wait where DDR delivers fewer bytes per
+    cycle than the spill port takes. Nothing else runs meanwhile."""
+    return max(0, round(iterations * (array.weight_word_bits / 8 / bytes_per_cycle - 1)))
+
+
 TABLE_WORDS = 16
 """Words of the parameter stream that hold a table: 256 entries of one byte."""
 

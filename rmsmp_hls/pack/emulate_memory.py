@@ -9,7 +9,6 @@ import numpy.typing as npt
 
 from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import address_words
 from rmsmp_hls.pack.program import MoveFlags, Opcode, Record
 
 Ints = npt.NDArray[np.int64]
@@ -132,11 +131,11 @@ class Memory:
 
     def move_spill(self, record: Record) -> int:
         """Execute a SAVE or RESTORE; return its iterations."""
-        words = address_words(self.array)
-        number = record["offset"]
+        width = self.array.banks * self.array.channels
+        words = -(-width // self.spill.shape[1])
+        first = number = record["offset"]
         end = number + record["runs"] * record["run"] * words
         require(end <= len(self.spill), "a spill outside the words of the program")
-        width = self.array.banks * self.array.channels
         for run in range(record["runs"]):
             for step in range(record["run"]):
                 at = record["base"] + run * record["stride"] + step
@@ -147,4 +146,4 @@ class Memory:
                 else:
                     self.cells[:, :, at] = there[:width].reshape(self.cells.shape[:2])
                 number += words
-        return record["runs"] * record["run"] * words
+        return number - first

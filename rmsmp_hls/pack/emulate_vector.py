@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import TABLE_WORDS, vector_iterations
+from rmsmp_hls.hw.cycles import TABLE_WORDS
 from rmsmp_hls.pack.emulate_memory import Ints, Memory, require
 from rmsmp_hls.pack.program import Record, VectorFlags
 
@@ -33,21 +33,16 @@ class VectorUnit:
             record["destination_planes"] < 2 or taps * record["tap_planes"] >= 2,
             "a high nibble meets the next low nibble",
         )
+        count = 1 + (0 if table is None else TABLE_WORDS)
+        chunks = self.array.channels // self.array.vector_lanes
         for y in range(record["destination_height"]):
             for x in range(record["destination_width"]):
                 for block in range(record["blocks"]):
+                    count += chunks * taps * record["tap_planes"]
                     code = self._result(record, flags, table, y, x, block)
                     for position in range(self.array.channels):
                         self.memory.write(record, y, x, block, position, int(code[position]))
-        return vector_iterations(
-            self.array,
-            record["destination_height"],
-            record["destination_width"],
-            record["blocks"],
-            taps,
-            record["tap_planes"],
-            table is not None,
-        )
+        return count
 
     def _result(
         self, record: Record, flags: VectorFlags, table: Ints | None, y: int, x: int, block: int

@@ -222,7 +222,7 @@ class Resources:
 
 @dataclass(frozen=True, slots=True)
 class Performance:
-    """Speed of one image after the other, weights read once per image.
+    """Speed of one image after the other; weights are read anew for every image.
 
     Attributes:
         cycles_per_image: clock cycles, None if not modelled.
@@ -230,6 +230,9 @@ class Performance:
         frames_per_second: images per second.
         gop_per_second: 1e9 operations per second, two per multiply-accumulate.
         utilization: share of the array's slots that do work over the whole network, 0..1.
+        ddr_bytes: moved between DDR and the array for one image: weights, as often as strips and
+            pixel tiles read them, parameters, input, output, and tensors that do not fit on chip.
+        ddr_ms: what the DDR takes for them.
     """
 
     cycles_per_image: int | None
@@ -237,6 +240,8 @@ class Performance:
     frames_per_second: float | None
     gop_per_second: float | None
     utilization: float | None = None
+    ddr_bytes: int | None = None
+    ddr_ms: float | None = None
     origin: Origin = Origin.MODELLED
 
 

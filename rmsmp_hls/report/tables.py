@@ -109,6 +109,8 @@ def performance_table(report: Report) -> Table:
             ("Operations", words.real(speed.gop_per_second, "GOP/s")),
             ("Multiply-accumulates per image", words.count(report.macs)),
             ("Array in use", words.share(speed.utilization)),
+            ("DDR traffic per image", words.size(speed.ddr_bytes)),
+            ("DDR time of one image", words.milliseconds(speed.ddr_ms)),
         )
     return Table((Column("Figure"), Column("Value", number=True)), figures)
 

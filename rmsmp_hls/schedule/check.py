@@ -26,6 +26,8 @@ from rmsmp_hls.schedule.place_rows import check_formats
 
 _MULTIPLIER_BITS = 18
 _BIAS_BITS = 48
+_SUM_BITS = 49  # of the vector unit, bias included
+_LARGEST_CODE = 255
 _MAX_SHIFT = 47
 _MAX_BLOCKS = 1 << 16
 _MAX_SIZE = 8191  # sizes of images and windows are 14-bit signed numbers in the hardware
@@ -49,6 +51,11 @@ def _requantization(op: IntAdd | IntMatmul | IntMultiply | IntSumPool) -> list[s
         problems.append(f"a multiplier does not fit {_MULTIPLIER_BITS} signed bits")
     if not _fits(biases, _BIAS_BITS):
         problems.append(f"a bias does not fit {_BIAS_BITS} signed bits")
+    if isinstance(op, IntSumPool):
+        taps = op.window.kernel[0] * op.window.kernel[1]
+        largest = _LARGEST_CODE * taps * abs(op.multiplier) + abs(op.bias)
+        if largest >> (_SUM_BITS - 1):
+            problems.append(f"a sum of {taps} codes may not fit {_SUM_BITS} signed bits")
     if not 0 <= op.shift <= _MAX_SHIFT:
         problems.append(f"shift {op.shift} is not in 0..{_MAX_SHIFT}")
     if not _fits((op.low, op.high), 32) or op.low > op.high:

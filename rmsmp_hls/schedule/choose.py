@@ -1,8 +1,10 @@
 """Which array for this network on this board: fewest predicted cycles, then least resources.
 
 The search walks all combinations of the sizes below, largest arrays first, and leaves one
-as soon as a lower bound of its cycles is behind the best array found. All arrays within
-`TIE` of the best compete on resources, so a small network gets a small array.
+as soon as a lower bound of its cycles is behind the best array found. Every depth of the
+activation memory is tried: block RAM that a shallower one leaves to the partial sums may save
+more than its moves to DRAM cost. All arrays within `TIE` of the best compete on resources, so a
+small network gets a small array.
 """
 
 from __future__ import annotations
@@ -195,32 +197,32 @@ def choose_array(
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
     roomiest: ArrayShape | None = None
     for base in _candidates(board, network, ratios, book):
-        if best is not None and network.floor(base) > best * TIE:
+        floor = network.floor(base)
+        if best is not None and floor > best * TIE:
             continue
-        fitting = None
         for depth in network.depths(base.channels, base.banks):
             shallow = replace(base, activation_depth=depth)
             cost = array_cost(shallow)
             faults = excess(cost, board, shares)
-            if not faults:
-                fitting = shallow
-                break
-            size = _score(cost, board)
-            if smallest is None or size < smallest[0]:
-                smallest = (size, shallow, faults)
-        if fitting is None:
-            continue
-        if network.spill_cycles(fitting) is None:
-            roomiest = max(roomiest or fitting, fitting, key=_memory)
-            continue
-        most = inf if best is None else best * TIE
-        for cycles, array in _variants(fitting, network, most):
-            if best is not None and cycles > best * TIE:
+            if faults:
+                size = _score(cost, board)
+                if smallest is None or size < smallest[0]:
+                    smallest = (size, shallow, faults)
                 continue
-            cost = array_cost(array)
-            if not excess(cost, board, shares):
-                found.append((cycles, _score(cost, board), array))
-                best = cycles if best is None else min(best, cycles)
+            moves = network.spill_cycles(shallow)
+            if moves is None:
+                roomiest = max(roomiest or shallow, shallow, key=_memory)
+                continue
+            most = inf if best is None else best * TIE
+            if floor + moves > most:
+                continue
+            for cycles, array in _variants(shallow, network, most):
+                if best is not None and cycles > best * TIE:
+                    continue
+                cost = array_cost(array)
+                if not excess(cost, board, shares):
+                    found.append((cycles, _score(cost, board), array))
+                    best = cycles if best is None else min(best, cycles)
     if best is None and roomiest is not None:
         arrangement = network.arranged(roomiest.channels, roomiest.banks)
         raise no_room(Demands(arrangement, graph.output), roomiest.activation_depth)

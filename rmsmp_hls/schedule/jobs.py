@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -32,6 +34,7 @@ from rmsmp_hls.schedule.arrange import Arrangement
 from rmsmp_hls.schedule.layout import slot_blocks
 from rmsmp_hls.schedule.place_rows import fewest_tiles
 from rmsmp_hls.schedule.sections import Sections, sections
+from rmsmp_hls.schedule.steps import Lines
 
 VectorOp = IntAdd | IntMultiply | IntMaxPool | IntSumPool | IntTable | IntUpsample
 """What the vector unit computes."""
@@ -107,6 +110,10 @@ class VectorJob:
     taps: int
     planes: int
     table: bool
+
+    def lines(self, height: int) -> VectorJob:
+        """Return the job of `height` output lines of this one."""
+        return replace(self, out_height=height)
 
     def iterations(self, array: ArrayShape) -> int:
         """Return the exact iterations on `array`."""
@@ -219,20 +226,29 @@ class Jobs:
     moves: int
 
 
-def arranged_jobs(arrangement: Arrangement, output: str) -> Jobs:
-    """Return the jobs of an arranged network whose result is `output`."""
+def arranged_jobs(
+    arrangement: Arrangement, output: str, cuts: Mapping[int, tuple[Lines, ...]]
+) -> Jobs:
+    """Return the jobs of an arranged network whose result is `output`.
+
+    Args:
+        arrangement: the network.
+        output: the tensor that is stored.
+        cuts: number of an operation -> the output lines of its strips; the others are whole.
+    """
     maker = JobMaker(arrangement)
-    matmuls: dict[MatmulJob, int] = {}
-    vectors: dict[VectorJob, int] = {}
+    matmuls: Counter[MatmulJob] = Counter()
+    vectors: Counter[VectorJob] = Counter()
     moves = maker.load()
-    for op in arrangement.ops:
+    for number, op in enumerate(arrangement.ops):
+        heights = Counter(last - first for first, last in cuts.get(number, ((0, op.shape[1]),)))
         if isinstance(op, IntMatmul):
             job = maker.matmul(op)
-            matmuls[job] = matmuls.get(job, 0) + 1
+            matmuls.update({job.lines(height): count for height, count in heights.items()})
         elif not isinstance(op, IntInput | IntConcat | IntSelect):
             assert isinstance(op, VectorOp), "every operation has its unit"
             vector = maker.vector(op)
-            vectors[vector] = vectors.get(vector, 0) + 1
+            vectors.update({vector.lines(height): count for height, count in heights.items()})
         if op.name == output and op.output is not None:
             moves += maker.store(op)
     return Jobs(matmuls, vectors, moves)

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
-from rmsmp_hls.hw.cycles import PIPELINE_DEPTH_CYCLES, TABLE_WORDS, matmul_cycles
+from rmsmp_hls.hw.cycles import (
+    PIPELINE_DEPTH_CYCLES,
+    TABLE_WORDS,
+    matmul_cycles,
+    spill_wait,
+)
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntTable
 from rmsmp_hls.schedule.jobs import op_macs
@@ -55,7 +60,8 @@ class Prediction:
         ops: the operations of the graph in order.
         clock_mhz: clock that the times are for.
         iterations: exact loop iterations of all operations.
-        overhead_cycles: modelled pipeline depth and descriptor fetch, all operations.
+        overhead_cycles: modelled pipeline depth and descriptor fetch, all operations, and what
+            SAVE and RESTORE wait for DDR.
         latency_ms: the larger of compute time (iterations + overhead) and DDR time.
         ddr_bytes: bytes of one image.
         ddr_ms: ddr_bytes at `DDR_EFFICIENCY` of the board's peak rate.
@@ -99,9 +105,12 @@ def predict(
             )
         )
     total = sum(op.iterations for op in ops)
+    bytes_per_ms = board.ddr_gb_per_s * DDR_EFFICIENCY * 1e6
+    moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
     overhead = PIPELINE_DEPTH_CYCLES * len(schedule.steps)
+    overhead += spill_wait(array, moved, bytes_per_ms / (clock * 1e3))
     ddr_bytes = sum(op.ddr_bytes for op in ops)
-    ddr_ms = ddr_bytes / (board.ddr_gb_per_s * DDR_EFFICIENCY * 1e6)
+    ddr_ms = ddr_bytes / bytes_per_ms
     compute_ms = (total + overhead) / (clock * 1e3)
     return Prediction(
         ops=tuple(ops),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntSelect
@@ -15,6 +16,9 @@ from rmsmp_hls.schedule.spill import SpillPlan, plan_spills
 from rmsmp_hls.schedule.spilled import PlannedSteps
 from rmsmp_hls.schedule.steps import MatmulStep, Step
 from rmsmp_hls.schedule.strips import StepMaker
+
+SPILL_WORDS_END = 1 << 31
+"""Numbers of spill words in a program are below this: 31 bits (docs/packed-design.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +77,21 @@ def planned_schedule(
     graph: IntGraph, array: ArrayShape, demands: Demands, plan: SpillPlan
 ) -> Schedule:
     """Return the programs of a network whose tensors lie, and whose operations are cut, as
-    `plan` says."""
+    `plan` says.
+
+    Raises:
+        LoweringError: a row format has no lane.
+        ResourceError: what lies in DRAM has more words than a program can number.
+    """
     arrangement = demands.arrangement
     made = PlannedSteps(demands, plan, StepMaker(arrangement, array), array)
+    if made.spill_words >= SPILL_WORDS_END:
+        raise ResourceError(
+            f"the tensors in DRAM take {made.spill_words} words of the spill port, a program can "
+            f"number {SPILL_WORDS_END}",
+            where="spill port",
+            fix="choose a smaller input image or an array with more activation memory",
+        )
     stored = {op.name for op in graph if stores_in_trace(graph, arrangement, op.name)}
     return Schedule(
         array,

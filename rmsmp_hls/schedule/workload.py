@@ -1,11 +1,12 @@
-"""What a network asks of any array: estimates for the search, exact where nothing is in DRAM."""
+"""What a network asks of any array: exact for the search but for row tiles, of which positions
+may ask for more than the numbers of rows do."""
 
 from __future__ import annotations
 
 from functools import cache
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import address_words, ceil_div
+from rmsmp_hls.hw.cycles import address_words, ceil_div, spill_wait
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.schedule.adapt import RAM_DEPTH, activation_depth
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
@@ -23,14 +24,14 @@ class Workload:
         self.bytes_per_cycle = bytes_per_cycle
         self.jobs = cache(self._jobs)
         self.depths = cache(self._depths)
-        self._moved = cache(self._moved_addresses)
+        self._planned = cache(self._plan)
         self.arranged = cache(self._arranged)
 
     def _arranged(self, channels: int, banks: int) -> Arrangement:
         return arrange(self.graph, channels, banks)
 
     def _jobs(self, channels: int, banks: int) -> Jobs:
-        return arranged_jobs(self.arranged(channels, banks), self.graph.output)
+        return arranged_jobs(self.arranged(channels, banks), self.graph.output, {})
 
     def _depths(self, channels: int, banks: int) -> tuple[int, ...]:
         """Return the depths of the activation memory that are worth a try, deepest first.
@@ -43,16 +44,30 @@ class Workload:
         less = sorted({n for n in (*parts, *steps) if 0 < n < full}, reverse=True)
         return (full, *less)
 
-    def _moved_addresses(self, channels: int, banks: int, depth: int) -> int | None:
-        demands = Demands(self.arranged(channels, banks), self.graph.output)
+    def _plan(self, channels: int, banks: int, depth: int) -> tuple[int, Jobs] | None:
+        """Return the addresses that move to DRAM and back, and the jobs in their strips."""
+        arrangement = self.arranged(channels, banks)
+        demands = Demands(arrangement, self.graph.output)
         buffers, works = demands.buffers(), demands.works()
         plan = plan_spills(buffers, works, depth)
-        return None if plan is None else moved_addresses(plan, buffers, works)
+        if plan is None:
+            return None
+        cuts = {strip.number: strip.strips for strip in plan.strips}
+        jobs = arranged_jobs(arrangement, self.graph.output, cuts)
+        return moved_addresses(plan, buffers, works), jobs
+
+    def _cut_jobs(self, array: ArrayShape) -> Jobs:
+        planned = self._planned(array.channels, array.banks, array.activation_depth)
+        assert planned is not None, "asked only where lines fit"
+        return planned[1]
 
     def spill_cycles(self, array: ArrayShape) -> int | None:
         """Return the cycles of moving tensors to DRAM and back, None if lines do not fit."""
-        moved = self._moved(array.channels, array.banks, array.activation_depth)
-        return None if moved is None else moved * address_words(array)
+        planned = self._planned(array.channels, array.banks, array.activation_depth)
+        if planned is None:
+            return None
+        iterations = planned[0] * address_words(array)
+        return iterations + spill_wait(array, iterations, self.bytes_per_cycle)
 
     def floor(self, array: ArrayShape) -> int:
         """Return a bound that no tiling of the matrix multiplications can beat."""
@@ -69,7 +84,7 @@ class Workload:
         """Return the cycles of all matrix multiplications, DDR traffic of weights included; None
         if they pass `most`."""
         total, words, lanes = 0, 0, lane_counts(array)
-        for job, count in self.jobs(array.channels, array.banks).matmuls.items():
+        for job, count in self._cut_jobs(array).matmuls.items():
             if total > most:
                 return None
             tiles = job.row_tiles(lanes)
@@ -81,6 +96,6 @@ class Workload:
 
     def vector_cycles(self, array: ArrayShape) -> int:
         """Return the cycles of the vector unit, loads, stores and moves to DRAM and back."""
-        jobs = self.jobs(array.channels, array.banks)
+        jobs = self._cut_jobs(array)
         moves = jobs.moves + (self.spill_cycles(array) or 0)
         return moves + sum(n * job.iterations(array) for job, n in jobs.vectors.items())

@@ -224,6 +224,8 @@ def _performance(context: StageContext, macs: int) -> Performance:
         frames_per_second=1e3 / latency_ms,
         gop_per_second=2 * macs / latency_ms / 1e6,
         utilization=prediction["utilization"],
+        ddr_bytes=prediction["ddr_bytes"],
+        ddr_ms=float(prediction["ddr_ms"]),
     )
 
 

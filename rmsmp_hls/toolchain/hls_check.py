@@ -208,8 +208,11 @@ def _conditional_accesses(path: Path, tokens: Sequence[Token]) -> Iterator[Findi
 
 
 def _branches(tokens: Sequence[Token], start: int, end: int) -> Iterator[tuple[int, int]]:
-    """First and last token of what `if` and `else` choose; of `else if` the inner one's."""
+    """First and last token of what `if`, `else` and `?` choose; of `else if` the inner one's."""
     for i in range(start, end):
+        if tokens[i].text == "?":
+            yield i + 1, next((j for j in range(i, end) if tokens[j].text == ";"), end)
+            continue
         if tokens[i].text == "if":
             first = _matching(tokens, i + 1, "(", ")") + 1
         elif tokens[i].text == "else" and tokens[i + 1].text != "if":

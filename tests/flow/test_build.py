@@ -117,7 +117,9 @@ def test_the_folder_holds_what_a_person_can_read_and_run(built: BuildOutcome) ->
         "csim/run/compile-native.log", "report.html",
     ):  # fmt: skip
         assert (built.out / name).is_file(), name
-    assert json.loads((built.out / "report.json").read_text())["schema"] == "rmsmp-hls/report"
+    report = json.loads((built.out / "report.json").read_text())
+    assert report["schema"] == "rmsmp-hls/report"
+    assert report["performance"]["ddr_bytes"] > (built.out / "4_packed/weights.bin").stat().st_size
 
 
 @pytest.mark.slow

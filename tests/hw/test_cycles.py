@@ -18,6 +18,7 @@ from rmsmp_hls.hw.cycles import (
     move_iterations,
     pixels_of_group,
     spill_iterations,
+    spill_wait,
     vector_iterations,
 )
 
@@ -105,3 +106,10 @@ def test_the_small_formulas() -> None:
     assert address_words(replace(ARRAY, weight_word_bits=128)) == 4  # 8 * 16 nibbles
     assert address_words(replace(ARRAY, banks=4, channels=4, weight_word_bits=512)) == 1
     assert spill_iterations(ARRAY, 3, 7) == 3 * 7 * 8
+
+
+def test_spills_wait_for_a_slow_ddr() -> None:
+    """At half the port's bytes per cycle every word takes two cycles; a quick DDR adds nothing."""
+    port = ARRAY.weight_word_bits / 8
+    assert spill_wait(ARRAY, 100, port / 2) == 100
+    assert spill_wait(ARRAY, 100, port) == spill_wait(ARRAY, 100, 3 * port) == 0

@@ -101,7 +101,7 @@ def sample_report() -> Report:
              ResourceUse("DSP", 112, 2_520), ResourceUse("BRAM36", 140.5, 912),
              ResourceUse("URAM", 0, 0))
         ),
-        performance=Performance(2_845, 0.014225, 70_298.8, 125.7, 0.31),
+        performance=Performance(2_845, 0.014225, 70_298.8, 125.7, 0.31, 13_056, 0.000983),
         agreement=Agreement(360, 2_764_800, 41, 13, 0),
         quantization_cost=QuantizationCost(
             "images.npz", 64,

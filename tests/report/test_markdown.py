@@ -42,3 +42,10 @@ def test_the_report_says_what_was_asked_and_realized(sample_report: Report) -> N
     text = to_markdown(sample_report)
     assert "Asked 65 : 30 : 5, realized 62.2 : 31.1 : 6.7" in text
     assert "| SP2-4 | 65.0 % | 62.2 % | 56 |" in text
+
+
+def test_the_report_says_what_moves_between_ddr_and_the_array(sample_report: Report) -> None:
+    """Bytes and time of one image stand among the figures of speed."""
+    text = to_markdown(sample_report)
+    assert re.search(r"DDR traffic per image \| +12\.8 KiB", text)
+    assert re.search(r"DDR time of one image \| +0\.983 µs", text)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from math import inf
 
@@ -10,10 +11,10 @@ import pytest
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.board import boards, load_board
 from rmsmp_hls.hw.cost import Shares, array_cost, excess
-from rmsmp_hls.schedule.choose import choose_array
+from rmsmp_hls.schedule.choose import TIE, choose_array
 from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
-from rmsmp_hls.schedule.steps import SpillStep
+from rmsmp_hls.schedule.steps import MatmulStep, SpillStep
 from rmsmp_hls.schedule.workload import Workload
 from tests.schedule.graphs import Builder, fmt, resnet_like, small_residual, window
 
@@ -106,7 +107,7 @@ def test_the_codebook_is_that_of_the_rows() -> None:
 
 def test_what_the_board_cannot_hold_goes_to_dram() -> None:
     """A small board takes a network whose tensors do not fit its block RAM; the search counts
-    the moves that the schedule then has."""
+    the moves that the schedule then has, and its strips one by one."""
     graph = resnet_like(224, 64, 1, 1, 10)
     board = load_board("pynq-z2")
     array = choose_array(graph, board)
@@ -116,6 +117,56 @@ def test_what_the_board_cannot_hold_goes_to_dram() -> None:
     workload = Workload(graph, 1e9)
     moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
     assert workload.spill_cycles(array) == moved
+    exact = sum(step.iterations for step in schedule.steps if isinstance(step, MatmulStep))
+    assert workload.matmul_cycles(array, inf) == exact
+    rest = sum(step.iterations for step in schedule.steps) - exact
+    assert workload.vector_cycles(array) == rest
+    slow = Workload(graph, array.weight_word_bits / 8 / 3)  # DDR at a third of the port's rate
+    assert slow.spill_cycles(array) == 3 * moved
+
+
+def test_strips_take_their_weights_again() -> None:
+    """Where the DDR binds, an operation in n strips costs the weights of all of them."""
+    graph = resnet_like(224, 64, 1, 1, 10)
+    array = choose_array(graph, load_board("pynq-z2"))
+    schedule = make_schedule(graph, array)
+    words = sum(
+        step.tiling.pixel_tiles * step.tiling.row_tiles * step.tiling.steps * array.weight_words
+        for step in schedule.steps
+        if isinstance(step, MatmulStep)
+    )
+    crawl = Workload(graph, 1e-3).matmul_cycles(array, inf)
+    assert crawl == round(words * array.weight_word_bits / 8 / 1e-3)
+
+
+def test_every_depth_of_the_memory_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No single depth gives a quicker array than the search over all: for these layers the deepest
+    memory that fits leaves too little block RAM for partial sums."""
+    net = Builder((3, 28, 28), fmt(8, signed=True)).matmul("a", "x", 512, fmt(), window(3, 1, 1))
+    graph, board = net.matmul("b", "a", 512, fmt(), window(3, 1, 1)).graph(), load_board("pynq-z2")
+    network = Workload(graph, 1e9)
+
+    def cycles() -> int:
+        array = choose_array(graph, board)
+        matmuls = network.matmul_cycles(array, inf)
+        assert matmuls is not None
+        return matmuls + network.vector_cycles(array)
+
+    best, all_depths = cycles(), Workload._depths
+    singles = []
+    for number in range(5):
+
+        def single(
+            self: Workload, channels: int, banks: int, number: int = number
+        ) -> tuple[int, ...]:
+            depths = all_depths(self, channels, banks)
+            return (depths[min(number, len(depths) - 1)],)
+
+        monkeypatch.setattr(Workload, "_depths", single)
+        with suppress(ResourceError):
+            singles.append(cycles())
+    assert singles
+    assert best <= TIE * min(singles)
 
 
 def test_an_array_too_large_for_the_board_is_refused_with_reasons() -> None:

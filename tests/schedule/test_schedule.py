@@ -13,9 +13,9 @@ from rmsmp_hls.hw.board import load_board
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ConstTensor
-from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.predict import DDR_EFFICIENCY, predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
-from rmsmp_hls.schedule.steps import StoreStep, VectorStep
+from rmsmp_hls.schedule.steps import SpillStep, StoreStep, VectorStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
 
 ARRAY = ArrayShape(
@@ -78,10 +78,57 @@ def test_prediction_adds_up() -> None:
     assert predict(graph, schedule, slow).latency_ms == predict(graph, schedule, slow).ddr_ms
 
 
+def test_moves_to_dram_count_as_traffic_and_as_waiting() -> None:
+    """Every word of SAVE and RESTORE is DDR traffic of its operation; where DDR is slower than the
+    port, the operation waits for the difference."""
+    graph, array, board = (
+        small_residual(),
+        replace(ARRAY, activation_depth=96),
+        load_board("zcu102"),
+    )
+    schedule = make_schedule(graph, array)
+    moves = [step for step in schedule.steps if isinstance(step, SpillStep)]
+    moved = sum(step.iterations for step in moves)
+    assert moved
+    found = predict(graph, schedule, board, clock_mhz=100)
+    port = array.weight_word_bits // 8
+    assert moved * port < found.ddr_bytes == sum(op.ddr_bytes for op in found.ops)
+    without = [step for step in schedule.steps if not isinstance(step, SpillStep)]
+    rest = predict(graph, replace(schedule, steps=tuple(without)), board, clock_mhz=100)
+    assert found.ddr_bytes - rest.ddr_bytes == moved * port
+    rate = port * 0.1 / DDR_EFFICIENCY  # GB/s that keep the port busy at 100 MHz
+    slow, quick = (replace(board, ddr_gb_per_s=part * rate) for part in (0.5, 1.0))
+    waits = [predict(graph, schedule, b, clock_mhz=100).overhead_cycles for b in (slow, quick)]
+    assert waits[0] - waits[1] == moved
+    assert waits[1] == found.overhead_cycles
+
+
 def test_too_little_memory_is_refused() -> None:
     """The activation depth of the array binds."""
     with pytest.raises(ResourceError, match=r"add: needs lines of conv1"):
         make_schedule(small_residual(), replace(ARRAY, activation_depth=10))
+
+
+def test_more_words_in_dram_than_a_program_can_number_are_refused() -> None:
+    """256 channels of eight bits of 8191 x 8191 pixels need 2^31 words and more."""
+    graph = (
+        Builder((3, 8191, 8191), fmt(4)).matmul("c", "x", 256, fmt(8)).matmul("d", "c", 4, fmt())
+    )
+    with pytest.raises(ResourceError, match=f"a program can number {1 << 31}"):
+        make_schedule(graph.graph(), replace(ARRAY, activation_depth=1 << 17))
+
+
+def test_a_pool_whose_sums_pass_the_vector_unit_is_refused() -> None:
+    """2896 x 2896 codes of 255 at the largest multiplier still fit 49 signed bits, 2950 do not."""
+    for size, fits in ((2896, True), (2950, False)):
+        net = Builder((4, size, size), fmt(8)).sum_pool("p", "x", window(size), fmt(8))
+        graph = changed(net.graph(), "p", multiplier=(1 << 17) - 1)
+        array = replace(ARRAY, activation_depth=1 << 22)
+        if fits:
+            make_schedule(graph, array)
+            continue
+        with pytest.raises(LoweringError, match="codes may not fit 49 signed bits"):
+            make_schedule(graph, array)
 
 
 def test_every_reason_is_listed_at_once() -> None:

@@ -73,6 +73,7 @@ SINS = {
         "if (sum) sum = 1; else sum += port[0];",
         "'port' under a condition",
     ),
+    "access by choice": ("sum += sum ? port[0] : 1;", "'port' under a condition"),
     "self call": ("return Sum<U>(values, count - 1);", "recursive: Sum"),
 }
 
