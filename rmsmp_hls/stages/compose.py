@@ -64,7 +64,7 @@ def compose(context: StageContext) -> Report:
     imported, quantized = context.facts("import"), context.facts("quantize")
     layers = _layers(context, graph)
     macs = sum(layer.macs for layer in layers)
-    board, target = context.facts("schedule")["board"], context.facts("schedule")["target"]
+    board = context.facts("schedule")["board"]
     clock_mhz = float(context.facts("schedule")["prediction"]["clock_mhz"])
     return Report(
         version=rmsmp_hls.__version__,
@@ -73,7 +73,7 @@ def compose(context: StageContext) -> Report:
             input_shape=graph.input.shape,
             parameters=imported["parameters"],
         ),
-        board=BoardInfo(None if target[0] == "--part" else board["name"], board["part"], clock_mhz),
+        board=BoardInfo(board["name"], board["part"], clock_mhz),
         quantization=QuantInfo(
             codebook=quantized["codebook"],
             activation_bits=context.read_json("quantize", "params.json")["activation_bits"],
@@ -249,10 +249,11 @@ def _quantization_cost(imported: Mapping[str, Any]) -> QuantizationCost | None:
 
 def _commands(context: StageContext) -> tuple[Command, ...]:
     hls = context.folders["generate"]
-    model, target = context.facts("import")["model"], context.facts("schedule")["target"]
-    build = ["rmsmp-hls", "build", model["file"], *target]
-    cost = context.facts("import").get("quantization")
-    build += ["--calib", cost["source"]] if cost else []
+    words: dict[str, list[str]] = {}
+    for stage in ("schedule", *(name for name in context.records if name != "schedule")):
+        words |= context.facts(stage)["options"]  # the board first
+    build = ["rmsmp-hls", "build", context.facts("import")["model"]["file"]]
+    build += itertools.chain.from_iterable(words.values())
     return (
         Command("the whole build", shlex.join(build)),
         Command("C simulation by hand", f"make -C {hls} csim"),

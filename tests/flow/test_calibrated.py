@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -190,3 +191,45 @@ def test_images_that_do_not_fit_are_refused(sources: Path, tmp_path: Path) -> No
     result = command(sources, tmp_path / "build", "--calib", str(tmp_path / "wrong.npy"))
     assert result.exit_code == ConfigError.exit_code
     assert "the network takes [N, 1, 8, 8]" in result.stderr
+
+
+def test_the_report_says_how_to_get_it_again(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command, given beside the files, builds the same: no option is missing from it."""
+    options = {
+        "calib": sources / "images.npz", "calib_images": 6, "activation_bits": 5, "images": 1,
+        "ratio": (1 / 3, 1 / 3, 1 / 3), "bias_correction": False, "clock_mhz": 150.0,
+        "array": {"channels": 4}, "equalize": "off", "top": "other", "storages": ("native",),
+    }  # fmt: skip
+    first = flow.build(
+        BuildOptions(sources / "net.pt2", "zedboard", out=tmp_path / "first", **options), Recorder()
+    )
+    monkeypatch.chdir(sources)
+    words = shlex.split(first.report.commands[0].command)
+    assert words[:3] == ["rmsmp-hls", "build", "net.pt2"]
+    again = CliRunner().invoke(program, [*words[1:], "-o", str(tmp_path / "again")])
+    assert again.exit_code == 0, again.output
+    for name in ("import", "quantize", "lower", "schedule", "generate"):
+        records = [
+            json.loads((tmp_path / folder / ".rmsmp-hls" / f"{name}.json").read_text())
+            for folder in ("first", "again")
+        ]
+        assert records[0]["files"] == records[1]["files"], name
+        assert records[0]["facts"] == records[1]["facts"], name
+
+
+def test_the_name_of_a_folder_reaches_the_report(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same images in a folder of another name are imported again: the report names it."""
+    image = pytest.importorskip("PIL.Image")
+    first = tmp_path / "first"
+    first.mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
+        image.fromarray(pixels).save(first / f"{number}.png")
+    out = tmp_path / "build"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert first_event(sources, out, calib=first) == "run"
+    assert first_event(sources, out, calib=first.rename(tmp_path / "second")) == "run"
