@@ -113,9 +113,7 @@ def _run(stage: Stage, key: str, context: StageContext) -> Record:
     seconds = time.perf_counter() - start
     names = (*stage.paths, *stage.options, *stage.dependent(context.options))
     facts = {**result.facts, "options": option_words(context.options, names)}
-    record = context.folder.commit(
-        stage.name, stage.folder, key, result.files, facts, seconds
-    )
+    record = context.folder.commit(stage.name, stage.folder, key, result.files, facts, seconds)
     context.progress.stage(stage.name, "done", seconds, str(result.facts.get("summary", "")))
     return record
 

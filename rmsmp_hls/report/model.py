@@ -176,7 +176,9 @@ class LayerRow:
         row_map: (format name, count) runs, in the order of the output channels.
         macs: multiply-accumulates.
         weight_bytes: packed weights, padding of the tiles included.
+        records: of the program that belong to it; several where it runs in strips.
         modelled_iterations: loop iterations by the cycle formula of docs/hardware.md.
+        saved_iterations, restored_iterations: those of them that move lines to DRAM and back.
         csim_iterations: iterations that the C simulation counted.
         binds: what sets the time: "compute", "weights", "parameters", "drain", ...
         utilization: share of the array's multiply-accumulate slots that do work, 0..1.
@@ -190,6 +192,9 @@ class LayerRow:
     row_map: tuple[tuple[str, int], ...] = ()
     macs: int = 0
     weight_bytes: int = 0
+    records: int = 1
+    saved_iterations: int = 0
+    restored_iterations: int = 0
     modelled_iterations: int | None = None
     csim_iterations: int | None = None
     binds: str = ""
@@ -237,6 +242,20 @@ class Performance:
     frames_per_second: float | None
     gop_per_second: float | None
     utilization: float | None = None
+    origin: Origin = Origin.MODELLED
+
+
+@dataclass(frozen=True, slots=True)
+class DramUse:
+    """Tensors that do not fit the activation memory and lie in DRAM.
+
+    Attributes:
+        held_bytes: room that they take there.
+        moved_bytes: there and back, per image.
+    """
+
+    held_bytes: int
+    moved_bytes: int
     origin: Origin = Origin.MODELLED
 
 
@@ -336,6 +355,7 @@ class Report:
     Attributes:
         layers: in the order of the program.
         accuracies: float, fake-quantized, integer, csim; missing ones are not listed.
+        dram: None if all tensors stay in the activation memory.
         csim: one entry per storage type; empty if the C simulation was not run.
         quantization_cost: None if the model came quantized.
         environment: (what, version) of what the measured figures depend on.
@@ -352,6 +372,7 @@ class Report:
     csim: tuple[CsimRun, ...] = ()
     resources: Resources | None = None
     performance: Performance | None = None
+    dram: DramUse | None = None
     agreement: Agreement | None = None
     quantization_cost: QuantizationCost | None = None
     stages: tuple[StageTime, ...] = ()

@@ -19,7 +19,9 @@ WIDE_COLUMNS = 120
 NAME_WIDTH = 30
 GAP = 2
 _VERDICT_STYLES = {"exact": "bold green", "differs": "bold red", "unknown": "bold yellow"}
-_SUMMARY_KEYS = ("accuracy", "quantization", "csim", "resources", "performance", "layers")
+_SUMMARY_KEYS = (
+    "accuracy", "quantization", "csim", "agreement", "resources", "performance", "dram", "layers",
+)  # fmt: skip
 
 
 def report_renderable(report: Report, width: int) -> ConsoleRenderable:

@@ -107,7 +107,7 @@ def quantization_cost(result: PtqResult, source: str) -> QuantizationCost:
         source: name of the calibration images' file or folder.
     """
     layers = result.layers
-    if result.output.tensor not in result.params.activations:
+    if result.output.form is None:
         layers = (*layers, result.output)
     tried = result.equalization
     return QuantizationCost(
@@ -125,7 +125,7 @@ def quantization_cost(result: PtqResult, source: str) -> QuantizationCost:
 
 
 def _tensor(item: Fidelity, result: PtqResult) -> TensorFidelity:
-    form, weights = result.params.activations.get(item.tensor), result.params.rows.get(item.head)
+    form, weights = item.form, result.params.rows.get(item.head)
     rows = weights.formats if weights and item.operation != "narrow copy" else ()
     return TensorFidelity(
         name=item.module,

@@ -27,6 +27,7 @@ from rmsmp_hls.ir.int_ops import (
 )
 from rmsmp_hls.ir.serialize import load_graph
 from rmsmp_hls.numerics.codebooks import Scheme, codebook
+from rmsmp_hls.pack.design import PackedDesign
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.report.model import (
     Accuracy,
@@ -35,6 +36,7 @@ from rmsmp_hls.report.model import (
     BoardInfo,
     Command,
     CsimRun,
+    DramUse,
     LayerRow,
     ModelInfo,
     Origin,
@@ -85,6 +87,7 @@ def compose(context: StageContext) -> Report:
         csim=_csim_runs(context, macs),
         resources=_resources(context),
         performance=_performance(context, macs),
+        dram=_dram(design, layers),
         agreement=_agreement(context),
         quantization_cost=_quantization_cost(imported),
         stages=tuple(StageTime(n, r.seconds, False) for n, r in context.records.items()),
@@ -118,8 +121,11 @@ def _layers(context: StageContext, graph: IntGraph) -> tuple[LayerRow, ...]:
             shape=op.shape,
             module=op.module,
             macs=predicted[op.name]["macs"],
+            records=predicted[op.name]["records"],
+            saved_iterations=predicted[op.name]["saved"],
+            restored_iterations=predicted[op.name]["restored"],
             modelled_iterations=predicted[op.name]["iterations"],
-            csim_iterations=counted.get(op.name),
+            csim_iterations=counted.get(op.name, 0),  # what has no record takes none
             binds=predicted[op.name]["binds"],
         )
         if isinstance(op, IntMatmul):
@@ -227,6 +233,12 @@ def _performance(context: StageContext, macs: int) -> Performance:
     )
 
 
+def _dram(design: PackedDesign, layers: tuple[LayerRow, ...]) -> DramUse | None:
+    word = design.array.weight_word_bits // 8
+    moved = sum(layer.saved_iterations + layer.restored_iterations for layer in layers)
+    return DramUse(design.spill_words * word, moved * word) if moved else None
+
+
 def _agreement(context: StageContext) -> Agreement:
     found: dict[str, Any] = context.facts("lower")["agreement"]
     return Agreement(
@@ -262,10 +274,15 @@ def _commands(context: StageContext) -> tuple[Command, ...]:
     )
 
 
+def _images(number: int, origin: str) -> str:
+    """Return `1 random image (..)`, `3 random images (..)`."""
+    return f"{number} {origin if number != 1 else origin.replace('images', 'image', 1)}"
+
+
 def _notes(context: StageContext) -> tuple[str, ...]:
     imported = context.facts("import")
     notes = [
-        f"Checked with {imported['images']} {imported['data_origin']}.",
+        f"Checked with {_images(imported['images'], imported['data_origin'])}.",
         "No vendor tool has run: resources and speed are modelled by the formulas of "
         "docs/hardware.md and the unit costs of rmsmp_hls/hw/cost.py.",
     ]

@@ -59,7 +59,8 @@ def _run(context: StageContext) -> StageResult:
         "prediction": dataclasses.asdict(prediction),
         "cost": dataclasses.asdict(cost),
         "board": {
-            "name": None if context.options.part else board.name, "part": context.options.part or board.part, "lut": board.lut,
+            "name": None if context.options.part else board.name,
+            "part": context.options.part or board.part, "lut": board.lut,
             "ff": board.ff, "dsp": board.dsp, "bram36": board.bram36, "uram": board.uram,
             "family": board.family,
         },

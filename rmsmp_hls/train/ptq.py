@@ -300,11 +300,13 @@ def _compare(
                 found.setdefault(name, Comparison()).see(value, codes[name] * scale)
             result.see(want, got)
             agree += int((want.flatten(1).argmax(1) == got.flatten(1).argmax(1)).sum())
+    forms = {name: state.activation(plan.quantizer_of(name)).format() for name in found}
     layers = tuple(
-        found[name].fidelity(name, graph.op(head), "narrow copy" if narrow else "")
+        found[name].fidelity(name, graph.op(head), forms[name], "narrow copy" if narrow else "")
         for name, (head, narrow) in _heads(graph, plan).items()
     )
-    output = result.fidelity(graph.output, graph.op(plan.logits.head))
+    last = plan.logits
+    output = result.fidelity(graph.output, graph.op(last.head), forms.get(last.tensor))
     shape = graph.op(graph.output).shape
     vector = math.prod(shape) == shape[0] and shape[0] > 1
     return layers, output, agree / len(batches.inputs) if vector else None
@@ -315,11 +317,12 @@ def _heads(graph: FloatGraph, plan: QuantPlan) -> dict[str, tuple[str, bool]]:
     narrow copy behind its source."""
     heads: dict[str, tuple[str, bool]] = {}
     for op in graph:
-        point, narrow = plan.point(op.name), plan.narrow_of(op.name)
+        point = plan.point(op.name)
         if point is not None:
             heads[op.name] = point.head, False
-        if narrow is not None:
-            heads[narrow.name] = point.head if point else op.name, True
+        for narrow in plan.narrows:
+            if narrow.source == op.name:
+                heads[narrow.name] = point.head if point else op.name, True
     return heads
 
 

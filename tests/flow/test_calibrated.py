@@ -193,6 +193,7 @@ def test_images_that_do_not_fit_are_refused(sources: Path, tmp_path: Path) -> No
     assert "the network takes [N, 1, 8, 8]" in result.stderr
 
 
+@pytest.mark.slow
 def test_the_report_says_how_to_get_it_again(
     sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,6 +16,7 @@ from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.placement import place_quantizers
 from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.quant.rows import quantize_row, row_scale_mse, weight_error
+from rmsmp_hls.stages.calibrated import quantization_cost
 from rmsmp_hls.train.evaluate import evaluate
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.ptq import post_training_quantize
@@ -274,3 +275,22 @@ def test_an_unknown_equalization_is_refused() -> None:
     """With what there is."""
     with pytest.raises(ConfigError, match="choose auto, on or off"):
         post_training_quantize(residual_network(), IMAGES, equalize="maybe")  # type: ignore[arg-type]
+
+
+def test_members_of_a_scale_group_are_listed_with_their_format() -> None:
+    """Concatenation, its operands and the network's input in it: codes, none of them sums."""
+    net = NetworkBuilder((3, 6, 6))
+    net.conv(4, Window((1, 1)), "x")
+    first = net.clamp()
+    net.conv(4, Window((1, 1)), "x")
+    net.concat(first, net.activation("leaky_relu", 0.1), "x")
+    graph = net.graph()
+    images = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    result = post_training_quantize(graph, images)
+    outputs = {op.name: op.output for op in quantize(result.graph, result.params)}
+    assert {item.tensor for item in result.layers} == outputs.keys()
+    assert all(item.form == outputs[item.tensor] for item in result.layers)
+    assert result.output.form == outputs[graph.output]
+    cost = quantization_cost(result, "images")
+    assert len(cost.layers) == len(result.layers)
+    assert not [item for item in (*cost.layers, cost.output) if item.codes == "sums"]
