@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rmsmp_hls.report import words
-from rmsmp_hls.report.model import QuantizationCost, TensorFidelity
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.report.tables import Column, Table
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rmsmp_hls.report import tables, words
-from rmsmp_hls.report.model import Agreement, CsimRun, Origin, Report
+from rmsmp_hls.report.model import Agreement, CsimRun, Report
+from rmsmp_hls.report.origin import Origin
 from rmsmp_hls.report.quantization import fidelity_table, quantization_sentences
 from rmsmp_hls.report.tables import Table
 

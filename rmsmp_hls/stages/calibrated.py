@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rmsmp_hls.config import QUANTIZATION, BuildOptions
 from rmsmp_hls.errors import ConfigError, ModelImportError
 from rmsmp_hls.images import Normalization, range_warnings, read_images
-from rmsmp_hls.report.model import QuantizationCost, TensorFidelity
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.stages.stage import ProgressSink
 
 if TYPE_CHECKING:

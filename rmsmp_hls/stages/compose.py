@@ -39,17 +39,16 @@ from rmsmp_hls.report.model import (
     DramUse,
     LayerRow,
     ModelInfo,
-    Origin,
     Performance,
     QuantInfo,
-    QuantizationCost,
     Report,
     Resources,
     ResourceUse,
     RowCounts,
     StageTime,
-    TensorFidelity,
 )
+from rmsmp_hls.report.origin import Origin
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.stages.stage import StageContext
 
 _KINDS: dict[type[IntOp], str] = {

@@ -10,7 +10,8 @@ import pytest
 
 from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.report.json import from_json, to_json
-from rmsmp_hls.report.model import Origin, Report
+from rmsmp_hls.report.model import Report
+from rmsmp_hls.report.origin import Origin
 
 
 @pytest.mark.parametrize("name", ["sample_report", "bare_report", "hostile_report"])

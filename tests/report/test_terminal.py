@@ -9,7 +9,8 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from rmsmp_hls.report.model import Accuracy, Origin, Report
+from rmsmp_hls.report.model import Accuracy, Report
+from rmsmp_hls.report.origin import Origin
 from rmsmp_hls.report.tables import Column, Table
 from rmsmp_hls.report.terminal import rich_table, show_report
 
