@@ -294,3 +294,14 @@ def test_members_of_a_scale_group_are_listed_with_their_format() -> None:
     cost = quantization_cost(result, "images")
     assert len(cost.layers) == len(result.layers)
     assert not [item for item in (*cost.layers, cost.output) if item.codes == "sums"]
+
+
+def test_images_of_one_line_may_come_without_it() -> None:
+    """[N, C, L] quantizes a network of (C, 1, L) as [N, C, 1, L] does."""
+    net = NetworkBuilder((3, 1, 9))
+    net.conv(4, Window((1, 3)), one_dimensional=True)
+    net.clamp()
+    images = np.random.default_rng(0).normal(size=(2, 3, 9)).astype(np.float32)
+    found = [post_training_quantize(net.graph(), x) for x in (images, images[:, :, None])]
+    assert found[0].params == found[1].params
+    assert found[0].output == found[1].output
