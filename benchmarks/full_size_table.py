@@ -20,8 +20,8 @@ with the statistics of real ones; the answers mean nothing, nor does what quanti
 them (`examples/networks/realistic.py`). *read* is the reading of the program alone, which
 *quantize*, the whole command, includes; *import* to *generate* are stages of the build, *lower*
 with the integer reference of the image, *schedule* with the choice of the array and packing.
-Compiler and simulation were run once more alone; the simulation's time is that of one image inside the top
-function. Memory is the largest of all processes of a command together.
+Compiler and simulation were run once more alone; the simulation's time is that of one image
+inside the top function. Memory is the largest of all processes of a command together.
 """
 _BUSY = "\\* Other programs slowed this down: the figures are **preliminary**.\n"
 _STAGES = ("import", "quantize", "lower", "schedule", "generate")
