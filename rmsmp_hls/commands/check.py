@@ -20,7 +20,7 @@ from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
+from rmsmp_hls.quant.placement import QuantPlan, place_quantizers, plan_of
 from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.quant.reassign import reassign
 from rmsmp_hls.quant.rows import assign_formats
@@ -104,12 +104,7 @@ def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, Quan
         params = assumed_params(graph, ratio, codebook(book).name)
     else:
         params = reassign(graph, model.checkpoint.params, options.ratio, options.codebook)
-    plan = place_quantizers(
-        graph,
-        activation_bits=params.activation_bits,
-        residual_bits=params.residual_bits,
-        input_bits=params.input_bits,
-    )
+    plan = plan_of(graph, params)
     return plan, params, lower(quantize(graph, params))
 
 

@@ -225,10 +225,7 @@ def _calibrate(
 
     with torch.no_grad():
         for batch in batches.walk("calibration"):
-            WatchedRun(
-                graph, plan, constants.get, lambda _: None, training=False, observe=observe,
-                watch=errors.see,
-            )(batch)  # fmt: skip
+            WatchedRun(graph, plan, constants.get, observe=observe, watch=errors.see)(batch)
     set_scales(state, observers, graph.input.name, settings.method, settings.percentile)
     return errors.sums
 
@@ -288,13 +285,8 @@ def _compare(
         for batch in batches.walk("comparison"):
             floats: dict[str, Tensor] = {}
             codes: dict[str, Tensor] = {}
-            want = Run(
-                graph, plan, plain.get, lambda _: None, training=False, observe=floats.__setitem__
-            )(batch)
-            got = Run(
-                corrected, plan, quantized.get, lambda _: None, training=False, state=state,
-                codes=codes,
-            )(batch.double())  # fmt: skip
+            want = Run(graph, plan, plain.get, observe=floats.__setitem__)(batch)
+            got = Run(corrected, plan, quantized.get, state=state, codes=codes)(batch.double())
             for name, value in floats.items():
                 scale = state.activation(plan.quantizer_of(name)).scale()
                 found.setdefault(name, Comparison()).see(value, codes[name] * scale)

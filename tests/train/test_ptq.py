@@ -63,7 +63,7 @@ def test_figures_are_those_of_the_quantized_network() -> None:
 
 def float_top1(graph: FloatGraph) -> np.ndarray:
     constants = {key: torch.from_numpy(c.array.copy()) for key, c in graph.constants.items()}
-    run = Run(graph, place_quantizers(graph), constants.get, lambda _: None, training=False)
+    run = Run(graph, place_quantizers(graph), constants.get)
     return run(torch.from_numpy(IMAGES)).argmax(1).numpy()
 
 
