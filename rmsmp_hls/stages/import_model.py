@@ -77,7 +77,10 @@ def _text(name: str) -> str:
 
 
 def _external(options: BuildOptions) -> tuple[Path, ...]:
-    files = [options.model, *((options.data,) if options.data else ())]
+    from rmsmp_hls.frontend.onnx.data_files import data_files
+
+    files = [options.model, *data_files(options.model)]
+    files += [options.data] if options.data else []
     if options.calib is not None:
         files += [options.calib]
         files += image_files(options.calib) if options.calib.is_dir() else []

@@ -234,3 +234,35 @@ def test_the_name_of_a_folder_reaches_the_report(
     monkeypatch.setenv("CXX", "no-such-compiler")
     assert first_event(sources, out, calib=first) == "run"
     assert first_event(sources, out, calib=first.rename(tmp_path / "second")) == "run"
+
+
+def test_the_data_file_of_an_onnx_model_counts(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that lie beside the model, as PyTorch exports them, are a part of it."""
+    onnx = pytest.importorskip("onnx")
+    weights = onnx.numpy_helper.from_array(np.ones((2, 1, 1, 1), np.float32), "w")
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, channels, 8, 8])
+        for name, channels in (("x", 1), ("y", 2))
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])], "g", values[:1], values[1:], [weights]
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    path, data = tmp_path / "net.onnx", tmp_path / "net.data"
+    onnx.save(model, path, save_as_external_data=True, location=data.name, size_threshold=0)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    out, calib = tmp_path / "build", sources / "images.npz"
+
+    def event() -> str:
+        recorder = Recorder()
+        with pytest.raises(ToolError, match="no-such-compiler"):
+            flow.build(BuildOptions(path, "zcu102", out=out, calib=calib), recorder)
+        return recorder.events[0][1]
+
+    assert event() == "run"
+    assert event() == "cached"
+    data.write_bytes(np.array([2.0, 3.0], np.float32).tobytes())
+    assert event() == "run"
