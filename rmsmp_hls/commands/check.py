@@ -25,7 +25,7 @@ from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.quant.reassign import reassign
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.schedule.choose import choose_array
-from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.predict import Prediction, predict
 from rmsmp_hls.schedule.schedule import make_schedule
 from rmsmp_hls.stages.target import target_board, target_clock_mhz, target_shares
 
@@ -73,7 +73,8 @@ def check_model(options: BuildOptions) -> CheckOutcome:
         model = load_model(options.model)
     except RmsmpError as error:
         return CheckOutcome(board, clock, error=error)
-    outcome = replace(_mapped(model, options, board, clock), notes=model.notes)
+    outcome = _mapped(model, options, board, clock)
+    outcome = replace(outcome, notes=(*model.notes, *outcome.notes))
     return replace(outcome, assumed=model.checkpoint is None)
 
 
@@ -92,9 +93,27 @@ def _mapped(model: LoadedModel, options: BuildOptions, board: Board, clock: floa
         schedule = make_schedule(lowered, array)
     except RmsmpError as error:
         return CheckOutcome(board, clock, operations, error=error)
-    latency = predict(lowered, schedule, board, clock).latency_ms
-    cost = array_cost(array)
-    return CheckOutcome(board, clock, operations, array=array, cost=cost, latency_ms=latency)
+    prediction = predict(lowered, schedule, board, clock)
+    return CheckOutcome(
+        board,
+        clock,
+        operations,
+        array=array,
+        cost=array_cost(array),
+        latency_ms=prediction.latency_ms,
+        notes=_dram_notes(prediction),
+    )
+
+
+def _dram_notes(prediction: Prediction) -> tuple[str, ...]:
+    moving = [op for op in prediction.ops if op.saved + op.restored]
+    if not moving:
+        return ()
+    cycles = sum(op.saved + op.restored for op in moving)
+    return (
+        f"Not all tensors fit the activation memory: {len(moving)} operations move lines to DRAM "
+        f"and back, in {100 * cycles / prediction.iterations:.1f} % of all cycles (modelled).",
+    )
 
 
 def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, QuantParams, IntGraph]:
