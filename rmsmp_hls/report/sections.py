@@ -66,8 +66,8 @@ def sections(report: Report) -> tuple[Section, ...]:
     """Return the sections of a report, in reading order."""
     return (
         _accuracy(report),
-        *_quantization(report),
         _performance(report),
+        *_quantization(report),
         *_dram(report),
         _csim(report),
         _agreement(report),

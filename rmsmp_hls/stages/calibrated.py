@@ -109,12 +109,13 @@ def quantization_cost(result: PtqResult, source: str) -> QuantizationCost:
     layers = result.layers
     if result.output.form is None:
         layers = (*layers, result.output)
+    made = Counter((item.module, item.operation) for item in layers)
     tried = result.equalization
     return QuantizationCost(
         source=source,
         images=result.images,
-        layers=tuple(_tensor(item, result) for item in layers),
-        output=_tensor(result.output, result),
+        layers=tuple(_tensor(item, made, result) for item in layers),
+        output=_tensor(result.output, made, result),
         same_top1=result.top1_agreement,
         equalized=tried.used,
         equalizable=tried.tensors,
@@ -124,11 +125,14 @@ def quantization_cost(result: PtqResult, source: str) -> QuantizationCost:
     )
 
 
-def _tensor(item: Fidelity, result: PtqResult) -> TensorFidelity:
+def _tensor(
+    item: Fidelity, made: Mapping[tuple[str, str], int], result: PtqResult
+) -> TensorFidelity:
+    """Return the row of a tensor, named by its module unless that has several of the kind."""
     form, weights = item.form, result.params.rows.get(item.head)
     rows = weights.formats if weights and item.operation != "narrow copy" else ()
     return TensorFidelity(
-        name=item.module,
+        name=item.module if made[item.module, item.operation] < 2 else item.tensor,
         op=item.operation,
         codes="sums" if form is None else f"{form.bits} bits{', signed' if form.signed else ''}",
         rows=", ".join(f"{count} {name}" for name, count in sorted(Counter(rows).items())),

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from rmsmp_hls.errors import ConfigError, LoweringError, QuantizationError
+from rmsmp_hls.ir.float_ops import Concat
 from rmsmp_hls.ir.graph import FloatGraph, Graph
 from rmsmp_hls.ir.types import ConstTensor, Window
 from rmsmp_hls.numerics.codebooks import codebook
@@ -292,7 +294,7 @@ def test_members_of_a_scale_group_are_listed_with_their_format() -> None:
     assert all(item.form == outputs[item.tensor] for item in result.layers)
     assert result.output.form == outputs[graph.output]
     cost = quantization_cost(result, "images")
-    assert len(cost.layers) == len(result.layers)
+    assert len({(item.name, item.op) for item in cost.layers}) == len(result.layers)
     assert not [item for item in (*cost.layers, cost.output) if item.codes == "sums"]
 
 
@@ -305,3 +307,20 @@ def test_images_of_one_line_may_come_without_it() -> None:
     found = [post_training_quantize(net.graph(), x) for x in (images, images[:, :, None])]
     assert found[0].params == found[1].params
     assert found[0].output == found[1].output
+
+
+def test_tensors_of_one_module_keep_apart() -> None:
+    """Two concatenations in one module are called by their own names; all else by the module's."""
+    net = NetworkBuilder((3, 6, 6))
+    net.conv(4, Window((1, 1)), "x")
+    first = net.clamp()
+    net.conv(4, Window((1, 1)), "x")
+    second = net.concat(first, net.clamp())
+    net.conv(4, Window((1, 1)))
+    net.concat(net.clamp(), second)
+    net.ops = [replace(op, module="block") if isinstance(op, Concat) else op for op in net.ops]
+    images = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    cost = quantization_cost(post_training_quantize(net.graph(), images), "images")
+    found = [item.name for item in cost.layers if item.op == "Concat"]
+    assert found == [op.name for op in net.ops if isinstance(op, Concat)]
+    assert "block" not in found
