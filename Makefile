@@ -94,7 +94,7 @@ bench-full: setup
 
 # The picture in README.md: the upper part of the demo's report, to the end of the row formats.
 picture: demo
-	chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=1120,1978 \
+	chromium --headless=new --no-sandbox --disable-gpu --hide-scrollbars --window-size=1120,2002 \
 	  --screenshot=docs/report.png "file://$(abspath $(DEMO)/build/report.html)"
 
 clean:

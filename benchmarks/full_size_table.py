@@ -16,11 +16,12 @@ _HEAD = """## Networks at full size
 saved `torch.export` program to a simulated project, by the commands that a user types, each in a
 process of its own: `rmsmp-hls quantize` with {images} calibration images, `rmsmp-hls build` with
 one image. Nothing is downloaded: weights, batch-norm statistics and images are made from seeds,
-with the statistics of real ones. *read* is the reading of the program alone, which *quantize*, the
-whole command, includes; *import* to *generate* are stages of the build, *lower* with the integer
-reference of the image, *schedule* with the choice of the array and packing. Compiler and
-simulation were run once more alone; the simulation's time is that of one image inside the top
-function. Memory is the largest of all processes of a command together.
+with the statistics of real ones; the answers mean nothing, nor does what quantization does to
+them (`examples/networks/realistic.py`). *read* is the reading of the program alone, which
+*quantize*, the whole command, includes; *import* to *generate* are stages of the build, *lower*
+with the integer reference of the image, *schedule* with the choice of the array and packing.
+Compiler and simulation were run once more alone; the simulation's time is that of one image
+inside the top function. Memory is the largest of all processes of a command together.
 """
 _BUSY = "\\* Other programs slowed this down: the figures are **preliminary**.\n"
 _STAGES = ("import", "quantize", "lower", "schedule", "generate")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import rmsmp_hls
-from rmsmp_hls.config import BuildOptions
+from rmsmp_hls.config import BuildOptions, option_words
 from rmsmp_hls.config.values import did_you_mean
 from rmsmp_hls.errors import ArtefactError, ConfigError, ModelImportError
 from rmsmp_hls.resources import ASSETS, asset_dir
@@ -111,9 +111,9 @@ def _run(stage: Stage, key: str, context: StageContext) -> Record:
     start = time.perf_counter()
     result = stage.run(context)
     seconds = time.perf_counter() - start
-    record = context.folder.commit(
-        stage.name, stage.folder, key, result.files, result.facts, seconds
-    )
+    names = (*stage.paths, *stage.options, *stage.dependent(context.options))
+    facts = {**result.facts, "options": option_words(context.options, names)}
+    record = context.folder.commit(stage.name, stage.folder, key, result.files, facts, seconds)
     context.progress.stage(stage.name, "done", seconds, str(result.facts.get("summary", "")))
     return record
 

@@ -3,6 +3,11 @@
 Quantization sees what a network's numbers look like, not what they mean: weights with long tails
 and filters of unequal size, batch norms that fit the data, activations of moderate size in every
 layer. This makes them from a seed and a few images.
+
+What it does not make is robustness: a random network may amplify small changes. So SQNR and counts
+of differing codes of these networks say little of trained ones: noise 40 dB below the input leaves
+the float result of `yolo` 17 dB, of `mobilenet_v2` 17 dB, of `resnet18` 41 dB (measured at full
+size with seed 0), before anything is quantized.
 """
 
 from __future__ import annotations

@@ -132,7 +132,7 @@ def _show(outcome: CheckOutcome, console: Console) -> None:
     if outcome.assumed and rows:
         console.print(
             "The model carries no formats: row mix and widths are the defaults, scales are "
-            "placeholders. `rmsmp-hls quantize` chooses them.",
+            "placeholders. `build --calib` and `quantize` choose them.",
             soft_wrap=True,
         )
     _show_fit(outcome, console)

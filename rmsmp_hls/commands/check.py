@@ -20,12 +20,12 @@ from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
+from rmsmp_hls.quant.placement import QuantPlan, place_quantizers, plan_of
 from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.quant.reassign import reassign
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.schedule.choose import choose_array
-from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.predict import Prediction, predict
 from rmsmp_hls.schedule.schedule import make_schedule
 from rmsmp_hls.stages.target import target_board, target_clock_mhz, target_shares
 
@@ -73,7 +73,8 @@ def check_model(options: BuildOptions) -> CheckOutcome:
         model = load_model(options.model)
     except RmsmpError as error:
         return CheckOutcome(board, clock, error=error)
-    outcome = replace(_mapped(model, options, board, clock), notes=model.notes)
+    outcome = _mapped(model, options, board, clock)
+    outcome = replace(outcome, notes=(*model.notes, *outcome.notes))
     return replace(outcome, assumed=model.checkpoint is None)
 
 
@@ -92,9 +93,27 @@ def _mapped(model: LoadedModel, options: BuildOptions, board: Board, clock: floa
         schedule = make_schedule(lowered, array)
     except RmsmpError as error:
         return CheckOutcome(board, clock, operations, error=error)
-    latency = predict(lowered, schedule, board, clock).latency_ms
-    cost = array_cost(array)
-    return CheckOutcome(board, clock, operations, array=array, cost=cost, latency_ms=latency)
+    prediction = predict(lowered, schedule, board, clock)
+    return CheckOutcome(
+        board,
+        clock,
+        operations,
+        array=array,
+        cost=array_cost(array),
+        latency_ms=prediction.latency_ms,
+        notes=_dram_notes(prediction),
+    )
+
+
+def _dram_notes(prediction: Prediction) -> tuple[str, ...]:
+    moving = [op for op in prediction.ops if op.saved + op.restored]
+    if not moving:
+        return ()
+    cycles = sum(op.saved + op.restored for op in moving)
+    return (
+        f"Not all tensors fit the activation memory: {len(moving)} operations move lines to DRAM "
+        f"and back, in {100 * cycles / prediction.iterations:.1f} % of all cycles (modelled).",
+    )
 
 
 def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, QuantParams, IntGraph]:
@@ -104,12 +123,7 @@ def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, Quan
         params = assumed_params(graph, ratio, codebook(book).name)
     else:
         params = reassign(graph, model.checkpoint.params, options.ratio, options.codebook)
-    plan = place_quantizers(
-        graph,
-        activation_bits=params.activation_bits,
-        residual_bits=params.residual_bits,
-        input_bits=params.input_bits,
-    )
+    plan = plan_of(graph, params)
     return plan, params, lower(quantize(graph, params))
 
 

@@ -10,6 +10,7 @@ from rmsmp_hls.config.values import (
     parse_reals,
     show_ratio,
 )
+from rmsmp_hls.config.words import option_words
 
 __all__ = [
     "CALIBRATION",
@@ -18,6 +19,7 @@ __all__ = [
     "Ratio",
     "Setting",
     "load_config",
+    "option_words",
     "parse_array_override",
     "parse_ratio",
     "parse_reals",

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.images.arrays import check_images, read_inputs
+from rmsmp_hls.images.arrays import fit_images, read_inputs
 from rmsmp_hls.images.folder import read_folder
 from rmsmp_hls.images.spread import evenly
 
@@ -104,7 +104,6 @@ def read_images(
             where=where,
             fix="leave them out, or normalize the array before it is saved",
         )
-    inputs = read_inputs(path, name)
-    check_images(inputs, shape, where)
+    inputs = fit_images(read_inputs(path, name), shape, where)
     chosen = inputs if images is None else inputs[evenly(len(inputs), images)]
     return np.ascontiguousarray(chosen, dtype=np.float32)

@@ -49,6 +49,9 @@ def design_view(folder: Path, width: int) -> ConsoleRenderable:
         ("shift-add codebook", design.array.shift_add_codebook),
         ("blobs", ", ".join(f"{name} {words.size(len(design.blob(name)))}" for name in BLOBS)),
     ]  # fmt: skip
+    if design.spill_words:
+        held = design.spill_words * design.array.weight_word_bits // 8
+        facts.append(("tensors in DRAM", words.size(held)))
     try:
         codes = codes_table(
             [(layer.op.name, lane_histograms(layer, design.array)) for layer in layers]

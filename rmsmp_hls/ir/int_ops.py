@@ -7,22 +7,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
+from rmsmp_hls.ir.coded_op import CodedOp
+from rmsmp_hls.ir.types import ConstTensor, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class IntOp:
+class IntOp(CodedOp):
     """Base: one operation, one tensor of codes.
 
     `output.scale` is kept for reports; no integer operation reads it. `output` is None for
     logits: their integers are accumulators.
     """
-
-    name: str
-    inputs: tuple[str, ...]
-    shape: Shape
-    output: ActFormat | None
-    module: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,18 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
+from rmsmp_hls.ir.coded_op import CodedOp
+from rmsmp_hls.ir.types import ConstTensor, Window
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class QuantOp:
-    """Base: one operation, one tensor of `shape`, codes in format `output`."""
-
-    name: str
-    inputs: tuple[str, ...]
-    shape: Shape
-    output: ActFormat | None
-    module: str = ""
+class QuantOp(CodedOp):
+    """Base: scales are still real numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.quant.affine import affine_of, formats_of_ones
 from rmsmp_hls.quant.params import QuantParams, RowParams
-from rmsmp_hls.quant.placement import Narrow, QuantPlan, QuantPoint, place_quantizers
+from rmsmp_hls.quant.placement import Narrow, QuantPlan, QuantPoint, plan_of
 from rmsmp_hls.quant.rows import quantize_row
 
 _RENAMED: dict[type[FloatOp], type[QuantOp]] = {Flatten: QuantFlatten, Unflatten: QuantUnflatten}
@@ -67,12 +67,7 @@ def quantize(graph: FloatGraph, params: QuantParams) -> QuantGraph:
         LoweringError: operations that cannot be placed (all listed).
         QuantizationError: parameters are missing, not finite or do not fit (all listed).
     """
-    plan = place_quantizers(
-        graph,
-        activation_bits=params.activation_bits,
-        residual_bits=params.residual_bits,
-        input_bits=params.input_bits,
-    )
+    plan = plan_of(graph, params)
     _check(graph, plan, params)
     builder = _Builder(graph, plan, params)
     for op in graph:

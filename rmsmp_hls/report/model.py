@@ -6,16 +6,9 @@ A figure that nobody has is None, shown as "not measured" or a dash, never as a 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
-
-class Origin(Enum):
-    """Where a group of figures comes from."""
-
-    MEASURED = "measured"  # counted or timed by running something
-    SIMULATED = "simulated"  # from the C simulation of the generated project
-    MODELLED = "modelled"  # from a formula; no vendor tool has confirmed it
-    PUBLISHED = "published"  # from a paper or data sheet
+from rmsmp_hls.report.origin import Origin
+from rmsmp_hls.report.quantization_cost import QuantizationCost
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +169,9 @@ class LayerRow:
         row_map: (format name, count) runs, in the order of the output channels.
         macs: multiply-accumulates.
         weight_bytes: packed weights, padding of the tiles included.
+        records: of the program that belong to it; several where it runs in strips.
         modelled_iterations: loop iterations by the cycle formula of docs/hardware.md.
+        saved_iterations, restored_iterations: those of them that move lines to DRAM and back.
         csim_iterations: iterations that the C simulation counted.
         binds: what sets the time: "compute", "weights", "parameters", "drain", ...
         utilization: share of the array's multiply-accumulate slots that do work, 0..1.
@@ -190,6 +185,9 @@ class LayerRow:
     row_map: tuple[tuple[str, int], ...] = ()
     macs: int = 0
     weight_bytes: int = 0
+    records: int = 1
+    saved_iterations: int = 0
+    restored_iterations: int = 0
     modelled_iterations: int | None = None
     csim_iterations: int | None = None
     binds: str = ""
@@ -246,6 +244,20 @@ class Performance:
 
 
 @dataclass(frozen=True, slots=True)
+class DramUse:
+    """Tensors that do not fit the activation memory and lie in DRAM.
+
+    Attributes:
+        held_bytes: room that they take there.
+        moved_bytes: there and back, per image.
+    """
+
+    held_bytes: int
+    moved_bytes: int
+    origin: Origin = Origin.MODELLED
+
+
+@dataclass(frozen=True, slots=True)
 class Agreement:
     """How the training model (evaluation mode) and the integer model agree.
 
@@ -264,56 +276,6 @@ class Agreement:
     codes_differ: int
     codes_differ_alone: int
     top1_changed: int | None
-    origin: Origin = Origin.MEASURED
-
-
-@dataclass(frozen=True, slots=True)
-class TensorFidelity:
-    """How near one tensor of the quantized network is to the float network's.
-
-    Attributes:
-        name, op: the operation that makes it and its kind; "" in the row of the result.
-        codes: its format, e.g. "4 bits, signed", or "sums".
-        rows: row formats and their numbers, "" without weights.
-        sqnr_db: 10 log10 of float power over error power; None where it is infinite: then cosine
-            is 1 if nothing differs, 0 if the float tensor is zero everywhere.
-        cosine: of the angle between both, -1..1.
-    """
-
-    name: str
-    op: str
-    codes: str
-    rows: str
-    sqnr_db: float | None
-    cosine: float
-
-
-@dataclass(frozen=True, slots=True)
-class QuantizationCost:
-    """What post-training quantization cost, on the calibration images.
-
-    Attributes:
-        source: file or folder of the calibration images.
-        images: how many there were.
-        layers: every tensor of codes, and the network's sums; errors of earlier layers included.
-        output: the network's result.
-        same_top1: share of images with the float network's answer, 0..1; None if there are none.
-        equalized: whether channels were equalized across layers.
-        equalizable: activations whose channels can be.
-        trial_images: images on which both ways were tried; 0 if they were not.
-        sqnr_db_without, sqnr_db_with: of the result in that trial.
-    """
-
-    source: str
-    images: int
-    layers: tuple[TensorFidelity, ...]
-    output: TensorFidelity
-    same_top1: float | None
-    equalized: bool
-    equalizable: int
-    trial_images: int = 0
-    sqnr_db_without: float | None = None
-    sqnr_db_with: float | None = None
     origin: Origin = Origin.MEASURED
 
 
@@ -341,6 +303,7 @@ class Report:
     Attributes:
         layers: in the order of the program.
         accuracies: float, fake-quantized, integer, csim; missing ones are not listed.
+        dram: None if all tensors stay in the activation memory.
         csim: one entry per storage type; empty if the C simulation was not run.
         quantization_cost: None if the model came quantized.
         environment: (what, version) of what the measured figures depend on.
@@ -357,6 +320,7 @@ class Report:
     csim: tuple[CsimRun, ...] = ()
     resources: Resources | None = None
     performance: Performance | None = None
+    dram: DramUse | None = None
     agreement: Agreement | None = None
     quantization_cost: QuantizationCost | None = None
     stages: tuple[StageTime, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rmsmp_hls.report import words
-from rmsmp_hls.report.model import QuantizationCost, TensorFidelity
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.report.tables import Column, Table
 
 
@@ -24,10 +24,9 @@ def fidelity_table(cost: QuantizationCost) -> Table:
 
 def quantization_sentences(cost: QuantizationCost) -> tuple[str, ...]:
     """Return what the figures are, how often answers agree, and what became of equalization."""
-    images = "image" if cost.images == 1 else "images"
     found = [
-        f"SQNR and cosine are measured on {words.count(cost.images)} calibration {images} of "
-        f"{words.shorten(cost.source, 60)}, against the float network, errors of earlier layers "
+        f"SQNR and cosine are measured on {words.number_of(cost.images, 'calibration image')} "
+        f"of {words.shorten(cost.source, 60)}, against the float network, errors of earlier layers "
         f"included. Result: {_sqnr(cost.output)}, cosine {_cosine(cost.output)}."
     ]
     if cost.same_top1 is not None:
@@ -41,11 +40,10 @@ def _equalization(cost: QuantizationCost) -> str:
     state = "used" if cost.equalized else "not used"
     if not cost.trial_images:
         return f"Cross-layer equalization: {state}, {cost.equalizable} activations."
-    images = "image" if cost.trial_images == 1 else "images"
     return (
         f"Cross-layer equalization of {cost.equalizable} activations: {state}; on "
-        f"{cost.trial_images} {images} the result has {decibel(cost.sqnr_db_with)} with it, "
-        f"{decibel(cost.sqnr_db_without)} without."
+        f"{words.number_of(cost.trial_images, 'image')} the result has "
+        f"{decibel(cost.sqnr_db_with)} with it, {decibel(cost.sqnr_db_without)} without."
     )
 
 

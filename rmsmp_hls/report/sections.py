@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rmsmp_hls.report import tables, words
-from rmsmp_hls.report.model import Agreement, CsimRun, Origin, Report
+from rmsmp_hls.report.model import Agreement, CsimRun, Report
+from rmsmp_hls.report.origin import Origin
 from rmsmp_hls.report.quantization import fidelity_table, quantization_sentences
 from rmsmp_hls.report.tables import Table
 
@@ -65,8 +66,9 @@ def sections(report: Report) -> tuple[Section, ...]:
     """Return the sections of a report, in reading order."""
     return (
         _accuracy(report),
-        *_quantization(report),
         _performance(report),
+        *_quantization(report),
+        *_dram(report),
         _csim(report),
         _agreement(report),
         _resources(report),
@@ -79,7 +81,7 @@ def sections(report: Report) -> tuple[Section, ...]:
 
 def _accuracy(report: Report) -> Section:
     title = "Accuracy"
-    if not report.accuracies:
+    if all(item.percent is None for item in report.accuracies):
         text = "Accuracy is not measured: there were no images with labels."
         return Section("accuracy", title, sentences=(text,))
     origins = tuple(
@@ -123,15 +125,25 @@ def _agreement(report: Report) -> Section:
 
 
 def _agreement_text(found: Agreement) -> str:
-    images = f"over {words.count(found.images)} images"
+    images = words.number_of(found.images, "image")
     text = (
-        f"{words.count(found.codes_differ)} of {words.count(found.codes_compared)} activation "
-        f"codes differ {images}: {words.count(found.codes_differ_alone)} were rounded the other "
-        "way near a tie, the rest follows from those"
+        f"Layer by layer, of the same inputs: {_share(found.codes_differ_alone, found)} are "
+        "rounded the other way than in the training model, near a tie. Later layers read those "
+        "codes, so that more differ the deeper a network is: end to end "
+        f"{_share(found.codes_differ, found)}, over {images}"
     )
+    if found.codes_differ == 0:
+        compared = words.count(found.codes_compared)
+        text = f"All {compared} codes are those of the training model, over {images}"
     if found.top1_changed is None:
         return f"{text}."
-    return f"{text}; the top-1 answer changed for {words.count(found.top1_changed)} images."
+    return f"{text}; the top-1 answer changed for {words.count(found.top1_changed)} of them."
+
+
+def _share(codes: int, found: Agreement) -> str:
+    share = 100 * codes / found.codes_compared if found.codes_compared else 0.0
+    least = "under 0.001 %" if 0 < share < 0.001 else words.percent(share, 3)
+    return f"{words.count(codes)} of {words.count(found.codes_compared)} codes ({least})"
 
 
 def _resources(report: Report) -> Section:
@@ -154,6 +166,23 @@ def _performance(report: Report) -> Section:
         sentences = ("By the cycle formula at the clock asked for; not run on a board.",)
     table = tables.performance_table(report)
     return Section("performance", title, (report.performance.origin,), sentences, table)
+
+
+def _dram(report: Report) -> tuple[Section, ...]:
+    found = report.dram
+    if found is None:
+        return ()
+    moves = sum(layer.saved_iterations + layer.restored_iterations for layer in report.layers)
+    cycles = report.performance.cycles_per_image if report.performance else None
+    share = words.percent(100 * moves / cycles if cycles else None)
+    text = (
+        f"The activation memory does not hold every tensor: {words.size(found.held_bytes)} lie in "
+        f"DRAM, and these layers run in strips of lines. {words.size(found.moved_bytes)} per image "
+        f"are moved there and back, in {words.count(moves)} cycles, {share} of all. They are "
+        "part of each layer's cycles."
+    )
+    table = tables.dram_table(report)
+    return (Section("dram", "Tensors in DRAM", (found.origin,), (text,), table),)
 
 
 def _rows(report: Report) -> Section:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rmsmp_hls.report import words
-from rmsmp_hls.report.model import Report, RowCounts
+from rmsmp_hls.report.model import LayerRow, Report, RowCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +178,48 @@ def layers_table(report: Report) -> Table:
         words.share(report.performance.utilization if report.performance else None),
     )
     return Table(columns, rows, total if report.layers else ())
+
+
+def dram_table(report: Report) -> Table:
+    """One row per operation that moves lines between the activation memory and DRAM."""
+    columns = (
+        Column("Layer", name=True),
+        Column("Operation"),
+        Column("Output", detail=True),
+        Column("Program records", number=True, detail=True),
+        Column("Cycles, result to DRAM", number=True),
+        Column("Cycles, operands back", number=True),
+        Column("Share of the layer", number=True),
+    )
+    moving = [x for x in report.layers if x.saved_iterations + x.restored_iterations]
+    rows = tuple(
+        (
+            layer.name,
+            layer.op,
+            words.shape(layer.shape),
+            words.count(layer.records),
+            words.count(layer.saved_iterations),
+            words.count(layer.restored_iterations),
+            _moving_share([layer]),
+        )
+        for layer in moving
+    )
+    total = (
+        "these layers",
+        "",
+        "",
+        words.count(sum(layer.records for layer in moving)),
+        words.count(sum(layer.saved_iterations for layer in moving)),
+        words.count(sum(layer.restored_iterations for layer in moving)),
+        _moving_share(moving),
+    )
+    return Table(columns, rows, total if rows else ())
+
+
+def _moving_share(layers: list[LayerRow]) -> str:
+    cycles = _sum(layer.modelled_iterations for layer in layers)
+    moves = sum(layer.saved_iterations + layer.restored_iterations for layer in layers)
+    return words.percent(100 * moves / cycles if cycles else None)
 
 
 def row_counts(rows: RowCounts | None) -> str:

@@ -19,7 +19,10 @@ WIDE_COLUMNS = 120
 NAME_WIDTH = 30
 GAP = 2
 _VERDICT_STYLES = {"exact": "bold green", "differs": "bold red", "unknown": "bold yellow"}
-_SUMMARY_KEYS = ("accuracy", "quantization", "csim", "resources", "performance", "layers")
+_LONG = ("quantization", "dram")  # a row per layer, besides those of the layers' own table
+_SUMMARY_KEYS = (
+    "accuracy", "quantization", "csim", "agreement", "resources", "performance", "dram", "layers",
+)  # fmt: skip
 
 
 def report_renderable(report: Report, width: int) -> ConsoleRenderable:
@@ -31,7 +34,7 @@ def report_renderable(report: Report, width: int) -> ConsoleRenderable:
 def summary_renderable(report: Report, width: int) -> ConsoleRenderable:
     """Return what is shown after a build: the verdict and the chief tables."""
     chosen = [
-        replace(item, table=None) if item.key == "quantization" else item
+        replace(item, table=None) if item.key in _LONG else item
         for item in sections(report)
         if item.key in _SUMMARY_KEYS
     ]

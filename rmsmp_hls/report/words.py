@@ -41,6 +41,11 @@ def count(value: float | None) -> str:
     return DASH if value is None else f"{value:,.0f}"
 
 
+def number_of(value: int, thing: str) -> str:
+    """Return `1 image`, `3 images`."""
+    return f"{count(value)} {thing}{'' if value == 1 else 's'}"
+
+
 def halves(value: float | None) -> str:
     """Return a number of blocks: `12`, or `12.5` (half a 36 Kb block is an 18 Kb one)."""
     if value is None:

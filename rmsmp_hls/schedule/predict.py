@@ -19,6 +19,8 @@ from rmsmp_hls.schedule.schedule import Schedule
 from rmsmp_hls.schedule.steps import (
     LoadStep,
     MatmulStep,
+    RestoreStep,
+    SaveStep,
     SpillStep,
     Step,
     StoreStep,
@@ -35,7 +37,10 @@ class OpPrediction:
 
     Attributes:
         name: tensor.
-        iterations: exact loop iterations; 0 of what only names channels.
+        records: how many of the deployed program's records belong to it; 0 of what only names
+            channels. Several where it runs in strips or a copy serves it.
+        iterations: exact loop iterations of them all.
+        saved, restored: those that move lines of its result to DRAM, and of its operands back.
         macs: multiply-accumulates of the network, 0 where there are none.
         utilization: macs / (iterations * macs_per_cycle of the array), 0..1.
         binds: what most iterations wait for; "" for operations that are no matmul.
@@ -44,7 +49,10 @@ class OpPrediction:
     """
 
     name: str
+    records: int
     iterations: int
+    saved: int
+    restored: int
     macs: int
     utilization: float
     binds: str
@@ -96,7 +104,10 @@ def predict(
         ops.append(
             OpPrediction(
                 name=op.name,
+                records=len(own),
                 iterations=iterations,
+                saved=sum(step.iterations for step in own if isinstance(step, SaveStep)),
+                restored=sum(step.iterations for step in own if isinstance(step, RestoreStep)),
                 macs=macs,
                 utilization=macs / (max(1, iterations) * array.macs_per_cycle),
                 binds=_binds(own, array),

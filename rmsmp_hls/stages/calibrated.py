@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rmsmp_hls.config import QUANTIZATION, BuildOptions
 from rmsmp_hls.errors import ConfigError, ModelImportError
 from rmsmp_hls.images import Normalization, range_warnings, read_images
-from rmsmp_hls.report.model import QuantizationCost, TensorFidelity
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.stages.stage import ProgressSink
 
 if TYPE_CHECKING:
@@ -107,14 +107,15 @@ def quantization_cost(result: PtqResult, source: str) -> QuantizationCost:
         source: name of the calibration images' file or folder.
     """
     layers = result.layers
-    if result.output.tensor not in result.params.activations:
+    if result.output.form is None:
         layers = (*layers, result.output)
+    made = Counter((item.module, item.operation) for item in layers)
     tried = result.equalization
     return QuantizationCost(
         source=source,
         images=result.images,
-        layers=tuple(_tensor(item, result) for item in layers),
-        output=_tensor(result.output, result),
+        layers=tuple(_tensor(item, made, result) for item in layers),
+        output=_tensor(result.output, made, result),
         same_top1=result.top1_agreement,
         equalized=tried.used,
         equalizable=tried.tensors,
@@ -124,11 +125,14 @@ def quantization_cost(result: PtqResult, source: str) -> QuantizationCost:
     )
 
 
-def _tensor(item: Fidelity, result: PtqResult) -> TensorFidelity:
-    form, weights = result.params.activations.get(item.tensor), result.params.rows.get(item.head)
+def _tensor(
+    item: Fidelity, made: Mapping[tuple[str, str], int], result: PtqResult
+) -> TensorFidelity:
+    """Return the row of a tensor, named by its module unless that has several of the kind."""
+    form, weights = item.form, result.params.rows.get(item.head)
     rows = weights.formats if weights and item.operation != "narrow copy" else ()
     return TensorFidelity(
-        name=item.module,
+        name=item.module if made[item.module, item.operation] < 2 else item.tensor,
         op=item.operation,
         codes="sums" if form is None else f"{form.bits} bits{', signed' if form.signed else ''}",
         rows=", ".join(f"{count} {name}" for name, count in sorted(Counter(rows).items())),

@@ -27,6 +27,7 @@ from rmsmp_hls.ir.int_ops import (
 )
 from rmsmp_hls.ir.serialize import load_graph
 from rmsmp_hls.numerics.codebooks import Scheme, codebook
+from rmsmp_hls.pack.design import PackedDesign
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.report.model import (
     Accuracy,
@@ -35,19 +36,19 @@ from rmsmp_hls.report.model import (
     BoardInfo,
     Command,
     CsimRun,
+    DramUse,
     LayerRow,
     ModelInfo,
-    Origin,
     Performance,
     QuantInfo,
-    QuantizationCost,
     Report,
     Resources,
     ResourceUse,
     RowCounts,
     StageTime,
-    TensorFidelity,
 )
+from rmsmp_hls.report.origin import Origin
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.stages.stage import StageContext
 
 _KINDS: dict[type[IntOp], str] = {
@@ -64,7 +65,7 @@ def compose(context: StageContext) -> Report:
     imported, quantized = context.facts("import"), context.facts("quantize")
     layers = _layers(context, graph)
     macs = sum(layer.macs for layer in layers)
-    board, target = context.facts("schedule")["board"], context.facts("schedule")["target"]
+    board = context.facts("schedule")["board"]
     clock_mhz = float(context.facts("schedule")["prediction"]["clock_mhz"])
     return Report(
         version=rmsmp_hls.__version__,
@@ -73,7 +74,7 @@ def compose(context: StageContext) -> Report:
             input_shape=graph.input.shape,
             parameters=imported["parameters"],
         ),
-        board=BoardInfo(None if target[0] == "--part" else board["name"], board["part"], clock_mhz),
+        board=BoardInfo(board["name"], board["part"], clock_mhz),
         quantization=QuantInfo(
             codebook=quantized["codebook"],
             activation_bits=context.read_json("quantize", "params.json")["activation_bits"],
@@ -85,6 +86,7 @@ def compose(context: StageContext) -> Report:
         csim=_csim_runs(context, macs),
         resources=_resources(context),
         performance=_performance(context, macs),
+        dram=_dram(design, layers),
         agreement=_agreement(context),
         quantization_cost=_quantization_cost(imported),
         stages=tuple(StageTime(n, r.seconds, False) for n, r in context.records.items()),
@@ -118,8 +120,11 @@ def _layers(context: StageContext, graph: IntGraph) -> tuple[LayerRow, ...]:
             shape=op.shape,
             module=op.module,
             macs=predicted[op.name]["macs"],
+            records=predicted[op.name]["records"],
+            saved_iterations=predicted[op.name]["saved"],
+            restored_iterations=predicted[op.name]["restored"],
             modelled_iterations=predicted[op.name]["iterations"],
-            csim_iterations=counted.get(op.name),
+            csim_iterations=counted.get(op.name, 0),  # what has no record takes none
             binds=predicted[op.name]["binds"],
         )
         if isinstance(op, IntMatmul):
@@ -229,6 +234,12 @@ def _performance(context: StageContext, macs: int) -> Performance:
     )
 
 
+def _dram(design: PackedDesign, layers: tuple[LayerRow, ...]) -> DramUse | None:
+    word = design.array.weight_word_bits // 8
+    moved = sum(layer.saved_iterations + layer.restored_iterations for layer in layers)
+    return DramUse(design.spill_words * word, moved * word) if moved else None
+
+
 def _agreement(context: StageContext) -> Agreement:
     found: dict[str, Any] = context.facts("lower")["agreement"]
     return Agreement(
@@ -251,10 +262,11 @@ def _quantization_cost(imported: Mapping[str, Any]) -> QuantizationCost | None:
 
 def _commands(context: StageContext) -> tuple[Command, ...]:
     hls = context.folders["generate"]
-    model, target = context.facts("import")["model"], context.facts("schedule")["target"]
-    build = ["rmsmp-hls", "build", model["file"], *target]
-    cost = context.facts("import").get("quantization")
-    build += ["--calib", cost["source"]] if cost else []
+    words: dict[str, list[str]] = {}
+    for stage in ("schedule", *(name for name in context.records if name != "schedule")):
+        words |= context.facts(stage)["options"]  # the board first
+    build = ["rmsmp-hls", "build", context.facts("import")["model"]["file"]]
+    build += itertools.chain.from_iterable(words.values())
     return (
         Command("the whole build", shlex.join(build)),
         Command("C simulation by hand", f"make -C {hls} csim"),
@@ -263,10 +275,15 @@ def _commands(context: StageContext) -> tuple[Command, ...]:
     )
 
 
+def _images(number: int, origin: str) -> str:
+    """Return `1 random image (..)`, `3 random images (..)`."""
+    return f"{number} {origin if number != 1 else origin.replace('images', 'image', 1)}"
+
+
 def _notes(context: StageContext) -> tuple[str, ...]:
     imported = context.facts("import")
     notes = [
-        f"Checked with {imported['images']} {imported['data_origin']}.",
+        f"Checked with {_images(imported['images'], imported['data_origin'])}.",
         "No vendor tool has run: resources and speed are modelled by the formulas of "
         "docs/hardware.md and the unit costs of rmsmp_hls/hw/cost.py.",
     ]

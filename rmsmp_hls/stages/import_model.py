@@ -77,9 +77,13 @@ def _text(name: str) -> str:
 
 
 def _external(options: BuildOptions) -> tuple[Path, ...]:
-    files = [options.model, *((options.data,) if options.data else ())]
+    from rmsmp_hls.frontend.onnx.data_files import data_files
+
+    files = [options.model, *data_files(options.model)]
+    files += [options.data] if options.data else []
     if options.calib is not None:
-        files += image_files(options.calib) if options.calib.is_dir() else [options.calib]
+        files += [options.calib]
+        files += image_files(options.calib) if options.calib.is_dir() else []
     return tuple(files)
 
 
@@ -88,4 +92,6 @@ def _dependent(options: BuildOptions) -> tuple[str, ...]:
     return () if options.calib is None else ("ratio", "codebook")
 
 
-IMPORT = Stage("import", "1_import", ("images", *CALIBRATION), _run, _external, _dependent)
+IMPORT = Stage(
+    "import", "1_import", ("images", *CALIBRATION), _run, _external, _dependent, ("data", "calib")
+)

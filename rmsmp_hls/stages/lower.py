@@ -123,8 +123,8 @@ def compare(
 def _summary(graph: IntGraph, facts: Mapping[str, Any], images: int) -> str:
     agreement = facts["agreement"]
     words = (
-        f"{agreement['codes_differ']} of {agreement['codes_compared']} codes differ from the "
-        "training model"
+        f"{agreement['codes_differ_alone']} of {agreement['codes_compared']} codes differ from "
+        f"the training model of the same inputs, {agreement['codes_differ']} end to end"
     )
     if "integer_correct" in facts:
         words = f"{facts['integer_correct']} of {images} right; {words}"

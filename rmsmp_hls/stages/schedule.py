@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
-from rmsmp_hls.config import BuildOptions
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import check_fits
@@ -43,13 +42,6 @@ def _array(context: StageContext, graph: IntGraph, board: Board, clock_mhz: floa
     return array
 
 
-def _target(options: BuildOptions) -> list[str]:
-    """Return the words of the command line that name the target."""
-    if options.part is not None:
-        return ["--part", options.part]
-    return ["--board", str(options.board)]
-
-
 def _run(context: StageContext) -> StageResult:
     board = target_board(context.options)
     clock_mhz = target_clock_mhz(context.options, board)
@@ -66,9 +58,9 @@ def _run(context: StageContext) -> StageResult:
         ),
         "prediction": dataclasses.asdict(prediction),
         "cost": dataclasses.asdict(cost),
-        "target": _target(context.options),
         "board": {
-            "name": board.name, "part": context.options.part or board.part, "lut": board.lut,
+            "name": None if context.options.part else board.name,
+            "part": context.options.part or board.part, "lut": board.lut,
             "ff": board.ff, "dsp": board.dsp, "bram36": board.bram36, "uram": board.uram,
             "family": board.family,
         },

@@ -71,6 +71,7 @@ class Stage:
         run: does the work.
         external: files outside the build folder that it reads, given the options.
         dependent: further fields of `BuildOptions` that change its result, given the options.
+        paths: fields of `BuildOptions` that name what it reads outside: what lies there counts.
     """
 
     name: str
@@ -79,3 +80,4 @@ class Stage:
     run: Callable[[StageContext], StageResult]
     external: Callable[[BuildOptions], tuple[Path, ...]] = lambda options: ()
     dependent: Callable[[BuildOptions], tuple[str, ...]] = lambda options: ()
+    paths: tuple[str, ...] = ()

@@ -54,7 +54,7 @@ class Batches:
 
 
 def check_inputs(inputs: npt.NDArray[np.generic], shape: tuple[int, ...]) -> None:
-    """Refuse what are no images of `shape`.
+    """Refuse what are no images of `shape`; those of a shape (C, 1, L) may be [N, C, L].
 
     Raises:
         QuantizationError: none at all, wrong shape or type, NaN or infinity (also as float32).
@@ -63,7 +63,7 @@ def check_inputs(inputs: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Non
     if not isinstance(inputs, np.ndarray) or inputs.dtype.kind not in "fiub":
         found = inputs.dtype if isinstance(inputs, np.ndarray) else type(inputs).__name__
         what = f"are {found}, not an array of real numbers"
-    elif inputs.shape[1:] != shape or len(inputs) == 0 or inputs.ndim != len(shape) + 1:
+    elif inputs.ndim == 0 or inputs.shape[1:] not in _shapes(shape) or len(inputs) == 0:
         what = f"have shape {list(inputs.shape)}, the network takes {wanted}"
     elif inputs.dtype.kind == "f" and (bad := _not_finite(inputs)):
         what = f"hold NaN or infinity in {bad} of {len(inputs)} images"
@@ -72,6 +72,11 @@ def check_inputs(inputs: npt.NDArray[np.generic], shape: tuple[int, ...]) -> Non
     raise QuantizationError(
         what, where="calibration images", fix=f"give finite numbers {wanted}, as in training"
     )
+
+
+def _shapes(shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    one_line = len(shape) == 3 and shape[1] == 1
+    return (shape, (shape[0], shape[2])) if one_line else (shape,)
 
 
 def _not_finite(inputs: npt.NDArray[np.generic]) -> int:

@@ -73,10 +73,7 @@ def _shifts(graph: FloatGraph, plan: QuantPlan, state: QuantState, images: Tenso
 
     with torch.no_grad():
         for watch, quantizers in ((note, None), (correct, state)):
-            run = WatchedRun(
-                graph, plan, constants.get, lambda _: None, training=False, state=quantizers,
-                watch=watch,
-            )  # fmt: skip
+            run = WatchedRun(graph, plan, constants.get, state=quantizers, watch=watch)
             run(images.double() if quantizers else images)
     return shifts
 

@@ -168,7 +168,7 @@ def _ranges(
 
     parameter = constant_tensors(graph).get
     with torch.no_grad():
-        Run(graph, plan, parameter, lambda _: None, training=False, observe=observe)(images)
+        Run(graph, plan, parameter, observe=observe)(images)
     return found
 
 

@@ -19,7 +19,7 @@ from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.quant.params import QuantParams
-from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
+from rmsmp_hls.quant.placement import QuantPlan, plan_of
 from rmsmp_hls.train.constants import constant_tensors
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
@@ -67,12 +67,7 @@ def evaluate(
         QuantizationError: formats or scales are missing.
         LoweringError: operations stand where they cannot be quantized.
     """
-    plan = place_quantizers(
-        graph,
-        activation_bits=params.activation_bits,
-        residual_bits=params.residual_bits,
-        input_bits=params.input_bits,
-    )
+    plan = plan_of(graph, params)
     state = quantizers_of(graph, plan, params)
     constants = constant_tensors(graph)
     codes: dict[str, list[npt.NDArray[np.integer]]] = {}
@@ -83,10 +78,8 @@ def evaluate(
         for start in range(0, len(inputs), size):
             batch = torch.from_numpy(np.array(inputs[start : start + size], dtype=np.float32))
             found: dict[str, Tensor] = {}
-            plain = Run(graph, plan, constants.get, lambda _: None, training=False)
-            fake = Run(
-                graph, plan, constants.get, lambda _: None, training=False, state=state, codes=found
-            )
+            plain = Run(graph, plan, constants.get)
+            fake = Run(graph, plan, constants.get, state=state, codes=found)
             floats.append(plain(batch.to(_type_of(constants))))
             results.append(fake(batch.double()))
             for name, tensor in found.items():
@@ -135,12 +128,7 @@ def count_correct(
     Returns:
         None if the network's result is no vector.
     """
-    plan = place_quantizers(
-        graph,
-        activation_bits=params.activation_bits,
-        residual_bits=params.residual_bits,
-        input_bits=params.input_bits,
-    )
+    plan = plan_of(graph, params)
     state = quantizers_of(graph, plan, params) if quantized else None
     constants = constant_tensors(graph)
     dtype = torch.float64 if quantized else _type_of(constants)
@@ -148,7 +136,7 @@ def count_correct(
     with torch.no_grad():
         for start in range(0, len(inputs), size):
             batch = torch.from_numpy(np.array(inputs[start : start + size])).to(dtype)
-            run = Run(graph, plan, constants.get, lambda _: None, training=False, state=state)
+            run = Run(graph, plan, constants.get, state=state)
             result = run(batch)
             if result[0].numel() != result.shape[1]:
                 return None

@@ -57,6 +57,10 @@ class Coded:
         return self.codes * self.scale
 
 
+def _no_module(path: str) -> None:
+    """Stand for the modules of a network that is here as a graph only."""
+
+
 @dataclass
 class Run:
     """One forward pass.
@@ -75,8 +79,8 @@ class Run:
     graph: FloatGraph
     plan: QuantPlan
     parameter: Callable[[str], Tensor | None]
-    module: Callable[[str], nn.Module | None]
-    training: bool
+    module: Callable[[str], nn.Module | None] = _no_module
+    training: bool = False
     state: QuantState | None = None
     observe: Callable[[str, Tensor], None] | None = None
     codes: dict[str, Tensor] | None = None

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from rmsmp_hls.ir.float_ops import FloatOp
+from rmsmp_hls.ir.types import ActFormat
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +23,7 @@ class Fidelity:
         sqnr_db: 10 * log10(sum of float^2 / sum of (quantized - float)^2); infinite if nothing
             differs, minus infinity if the float tensor is zero everywhere and the other is not.
         cosine: of the angle between both, -1..1; 1 if both are zero, 0 if one of them is.
+        form: of its codes; None for sums, which have none.
     """
 
     tensor: str
@@ -30,6 +32,7 @@ class Fidelity:
     operation: str
     sqnr_db: float
     cosine: float
+    form: ActFormat | None = None
 
 
 class Comparison:
@@ -58,8 +61,10 @@ class Comparison:
             return float(self.signal == self.power)
         return max(-1.0, min(1.0, self.product / math.sqrt(self.signal) / math.sqrt(self.power)))
 
-    def fidelity(self, tensor: str, op: FloatOp, operation: str = "") -> Fidelity:
+    def fidelity(
+        self, tensor: str, op: FloatOp, form: ActFormat | None, operation: str = ""
+    ) -> Fidelity:
         """Return the figures of all batches seen, of a tensor that `op` makes."""
         kind = operation or type(op).__name__
         sqnr, cosine = self.sqnr_db(), self.cosine()
-        return Fidelity(tensor, op.name, op.module or op.name, kind, sqnr, cosine)
+        return Fidelity(tensor, op.name, op.module or op.name, kind, sqnr, cosine, form)

@@ -225,10 +225,7 @@ def _calibrate(
 
     with torch.no_grad():
         for batch in batches.walk("calibration"):
-            WatchedRun(
-                graph, plan, constants.get, lambda _: None, training=False, observe=observe,
-                watch=errors.see,
-            )(batch)  # fmt: skip
+            WatchedRun(graph, plan, constants.get, observe=observe, watch=errors.see)(batch)
     set_scales(state, observers, graph.input.name, settings.method, settings.percentile)
     return errors.sums
 
@@ -288,23 +285,20 @@ def _compare(
         for batch in batches.walk("comparison"):
             floats: dict[str, Tensor] = {}
             codes: dict[str, Tensor] = {}
-            want = Run(
-                graph, plan, plain.get, lambda _: None, training=False, observe=floats.__setitem__
-            )(batch)
-            got = Run(
-                corrected, plan, quantized.get, lambda _: None, training=False, state=state,
-                codes=codes,
-            )(batch.double())  # fmt: skip
+            want = Run(graph, plan, plain.get, observe=floats.__setitem__)(batch)
+            got = Run(corrected, plan, quantized.get, state=state, codes=codes)(batch.double())
             for name, value in floats.items():
                 scale = state.activation(plan.quantizer_of(name)).scale()
                 found.setdefault(name, Comparison()).see(value, codes[name] * scale)
             result.see(want, got)
             agree += int((want.flatten(1).argmax(1) == got.flatten(1).argmax(1)).sum())
+    forms = {name: state.activation(plan.quantizer_of(name)).format() for name in found}
     layers = tuple(
-        found[name].fidelity(name, graph.op(head), "narrow copy" if narrow else "")
+        found[name].fidelity(name, graph.op(head), forms[name], "narrow copy" if narrow else "")
         for name, (head, narrow) in _heads(graph, plan).items()
     )
-    output = result.fidelity(graph.output, graph.op(plan.logits.head))
+    last = plan.logits
+    output = result.fidelity(graph.output, graph.op(last.head), forms.get(last.tensor))
     shape = graph.op(graph.output).shape
     vector = math.prod(shape) == shape[0] and shape[0] > 1
     return layers, output, agree / len(batches.inputs) if vector else None
@@ -315,11 +309,12 @@ def _heads(graph: FloatGraph, plan: QuantPlan) -> dict[str, tuple[str, bool]]:
     narrow copy behind its source."""
     heads: dict[str, tuple[str, bool]] = {}
     for op in graph:
-        point, narrow = plan.point(op.name), plan.narrow_of(op.name)
+        point = plan.point(op.name)
         if point is not None:
             heads[op.name] = point.head, False
-        if narrow is not None:
-            heads[narrow.name] = point.head if point else op.name, True
+        for narrow in plan.narrows:
+            if narrow.source == op.name:
+                heads[narrow.name] = point.head if point else op.name, True
     return heads
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from torch import nn
 
 from rmsmp_hls.frontend.load import LoadedModel
 from rmsmp_hls.frontend.parameters import macs_per_image
-from rmsmp_hls.ir.float_ops import AvgPool2d
+from rmsmp_hls.ir.float_ops import AvgPool2d, MaxPool2d
 from rmsmp_hls.ir.graph import Graph
 from rmsmp_hls.ir.types import Window
 from tests.cli.models import save_model
@@ -162,6 +163,22 @@ def test_a_network_too_large_for_the_board_is_refused(call, tmp_path: Path) -> N
     assert {op["unit"] for op in found["operations"]} >= {"host", "matrix array", "folded"}
     assert found["problems"]
     assert all(problem["what"] for problem in found["problems"])
+
+
+def test_tensors_in_dram_are_noted_with_their_cost(call, tmp_path: Path) -> None:
+    """A network that fits only with them; one that fits without says nothing of it."""
+    for lines in (256, 8):
+        net = NetworkBuilder((3, lines, 256))
+        net.conv(64, Window(kernel=(3, 3), padding=(1, 1, 1, 1)))
+        net.clamp()
+        net.pool(MaxPool2d, Window((2, 2), (2, 2)))
+        save_model(tmp_path / "model.pt", net.graph())
+        result = call("check", "model.pt", "--board", "zedboard", "--format", "json")
+        assert result.exit_code == 0, result.stderr
+        notes = json.loads(result.stdout)["notes"]
+        found = [re.fullmatch(r"Not all .* (\d+) operations .* ([\d.]+) % .*", n) for n in notes]
+        assert len(found) == (lines == 256)
+        assert all(m and int(m[1]) >= 2 and 0 < float(m[2]) < 100 for m in found)
 
 
 @pytest.mark.parametrize(

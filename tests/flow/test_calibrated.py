@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -190,3 +191,78 @@ def test_images_that_do_not_fit_are_refused(sources: Path, tmp_path: Path) -> No
     result = command(sources, tmp_path / "build", "--calib", str(tmp_path / "wrong.npy"))
     assert result.exit_code == ConfigError.exit_code
     assert "the network takes [N, 1, 8, 8]" in result.stderr
+
+
+@pytest.mark.slow
+def test_the_report_says_how_to_get_it_again(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its command, given beside the files, builds the same: no option is missing from it."""
+    options = {
+        "calib": sources / "images.npz", "calib_images": 6, "activation_bits": 5, "images": 1,
+        "ratio": (1 / 3, 1 / 3, 1 / 3), "bias_correction": False, "clock_mhz": 150.0,
+        "array": {"channels": 4}, "equalize": "off", "top": "other", "storages": ("native",),
+    }  # fmt: skip
+    first = flow.build(
+        BuildOptions(sources / "net.pt2", "zedboard", out=tmp_path / "first", **options), Recorder()
+    )
+    monkeypatch.chdir(sources)
+    words = shlex.split(first.report.commands[0].command)
+    assert words[:3] == ["rmsmp-hls", "build", "net.pt2"]
+    again = CliRunner().invoke(program, [*words[1:], "-o", str(tmp_path / "again")])
+    assert again.exit_code == 0, again.output
+    for name in ("import", "quantize", "lower", "schedule", "generate"):
+        records = [
+            json.loads((tmp_path / folder / ".rmsmp-hls" / f"{name}.json").read_text())
+            for folder in ("first", "again")
+        ]
+        assert records[0]["files"] == records[1]["files"], name
+        assert records[0]["facts"] == records[1]["facts"], name
+
+
+def test_the_name_of_a_folder_reaches_the_report(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same images in a folder of another name are imported again: the report names it."""
+    image = pytest.importorskip("PIL.Image")
+    first = tmp_path / "first"
+    first.mkdir()
+    for number in range(2):
+        pixels = np.random.default_rng(number).integers(0, 256, (8, 8), dtype=np.uint8)
+        image.fromarray(pixels).save(first / f"{number}.png")
+    out = tmp_path / "build"
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    assert first_event(sources, out, calib=first) == "run"
+    assert first_event(sources, out, calib=first.rename(tmp_path / "second")) == "run"
+
+
+def test_the_data_file_of_an_onnx_model_counts(
+    sources: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Weights that lie beside the model, as PyTorch exports them, are a part of it."""
+    onnx = pytest.importorskip("onnx")
+    weights = onnx.numpy_helper.from_array(np.ones((2, 1, 1, 1), np.float32), "w")
+    values = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, channels, 8, 8])
+        for name, channels in (("x", 1), ("y", 2))
+    ]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"])], "g", values[:1], values[1:], [weights]
+    )
+    opset = onnx.helper.make_opsetid("", 17)
+    model = onnx.helper.make_model(graph, opset_imports=[opset], ir_version=8)
+    path, data = tmp_path / "net.onnx", tmp_path / "net.data"
+    onnx.save(model, path, save_as_external_data=True, location=data.name, size_threshold=0)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    out, calib = tmp_path / "build", sources / "images.npz"
+
+    def event() -> str:
+        recorder = Recorder()
+        with pytest.raises(ToolError, match="no-such-compiler"):
+            flow.build(BuildOptions(path, "zcu102", out=out, calib=calib), recorder)
+        return recorder.events[0][1]
+
+    assert event() == "run"
+    assert event() == "cached"
+    data.write_bytes(np.array([2.0, 3.0], np.float32).tobytes())
+    assert event() == "run"

@@ -27,7 +27,7 @@ def run_float(graph: FloatGraph, plan: QuantPlan, x: Tensor) -> tuple[Tensor, di
         if tensor.array.dtype.kind == "f"
     }
     seen: dict[str, Tensor] = {}
-    run = Run(graph, plan, constants.get, lambda _: None, False, observe=seen.__setitem__)
+    run = Run(graph, plan, constants.get, observe=seen.__setitem__)
     with torch.no_grad():
         return run(x.double()), seen
 

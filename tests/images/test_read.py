@@ -153,3 +153,14 @@ def test_normalization_is_per_channel() -> None:
     for mean, std in (((0.0,), (0.0,)), ((float("nan"),), (1.0,)), ((), (1.0,))):
         with pytest.raises(ConfigError, match="cannot normalize"):
             Normalization(mean, std)
+
+
+def test_images_of_one_line_may_come_without_it(tmp_path: Path) -> None:
+    """A 1-D network takes [N, C, L], which lie as [N, C, 1, L]; other shapes stay refused."""
+    images = IMAGES[:, :, 0]
+    np.save(tmp_path / "a.npy", images)
+    found = read_images(tmp_path / "a.npy", (2, 1, 4))
+    assert np.array_equal(found, images[:, :, None].astype(np.float32))
+    for shape in ((2, 3, 4), (2, 1, 3), (4, 1, 2)):
+        with pytest.raises(ConfigError, match="has shape"):
+            read_images(tmp_path / "a.npy", shape)

@@ -13,17 +13,16 @@ from rmsmp_hls.report.model import (
     CsimRun,
     LayerRow,
     ModelInfo,
-    Origin,
     Performance,
     QuantInfo,
-    QuantizationCost,
     Report,
     Resources,
     ResourceUse,
     RowCounts,
     StageTime,
-    TensorFidelity,
 )
+from rmsmp_hls.report.origin import Origin
+from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 
 HOSTILE_NAMES = (
     "<script>alert(1)</script>",

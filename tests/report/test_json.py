@@ -10,7 +10,8 @@ import pytest
 
 from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.report.json import from_json, to_json
-from rmsmp_hls.report.model import Origin, Report
+from rmsmp_hls.report.model import Report
+from rmsmp_hls.report.origin import Origin
 
 
 @pytest.mark.parametrize("name", ["sample_report", "bare_report", "hostile_report"])
@@ -49,7 +50,7 @@ def _changed(report: Report, **values: object) -> str:
     ("values", "message"),
     [
         ({"schema": "other/report"}, "not a report: schema is 'other/report'"),
-        ({"schema_version": 1}, "report version '1' is not known; this program reads 2"),
+        ({"schema_version": 1}, "report version '1' is not known; this program reads 3"),
         ({"extra": 1}, "report: fields unknown extra"),
         ({"version": 7}, "report.version is '7', which it cannot be"),
         ({"board": None}, "report.board is 'None', which it cannot be"),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rmsmp_hls.report.model import Accuracy, CsimRun, Origin, Report, ResourceUse, RowCounts
+from rmsmp_hls.report.model import Accuracy, CsimRun, Report, ResourceUse, RowCounts
+from rmsmp_hls.report.origin import Origin
 
 
 def test_totals_are_sums_over_the_layers(sample_report: Report) -> None:

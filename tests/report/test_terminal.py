@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from rmsmp_hls.report.model import Report
+from rmsmp_hls.report.model import Accuracy, Report
+from rmsmp_hls.report.origin import Origin
 from rmsmp_hls.report.tables import Column, Table
 from rmsmp_hls.report.terminal import rich_table, show_report
 
@@ -56,7 +58,8 @@ def test_names_are_not_read_as_markup(hostile_report: Report) -> None:
 
 def test_unknown_figures_are_dashes(bare_report: Report) -> None:
     """The only figures are those of the rows and of the clock."""
-    lines = shown(bare_report, 100)
+    known = Accuracy("integer", 1, 2, Origin.MEASURED)
+    lines = shown(replace(bare_report, accuracies=(*bare_report.accuracies, known)), 100)
     layer = next(line for line in lines if line.startswith("  conv "))
     assert layer.split() == ["conv", "Conv", "4:0:0", "0", "–", "–", "–"]
     accuracy = next(line for line in lines if line.startswith("  float "))

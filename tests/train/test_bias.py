@@ -21,7 +21,7 @@ IMAGES = torch.rand(3, 2, 5, 5, generator=torch.Generator().manual_seed(0))
 def run(graph: FloatGraph) -> torch.Tensor:
     constants = {key: torch.from_numpy(c.array.copy()) for key, c in graph.constants.items()}
     plan = place_quantizers(graph)
-    return Run(graph, plan, constants.get, lambda _: None, training=False)(IMAGES)
+    return Run(graph, plan, constants.get)(IMAGES)
 
 
 def network(bias: bool, norm: str) -> FloatGraph:

@@ -107,7 +107,7 @@ def test_the_float_network_is_torchs(name: str) -> None:
     """Without quantizers every operation is what torch calls it."""
     graph, images = BLOCKS[name](3), images_for(BLOCKS[name](3), 3)
     constants = {k: torch.from_numpy(c.array.copy()).double() for k, c in graph.constants.items()}
-    run = Run(graph, place_quantizers(graph), constants.get, lambda _: None, training=False)
+    run = Run(graph, place_quantizers(graph), constants.get)
     torch.testing.assert_close(run(torch.from_numpy(images).double()), plain(graph, images))
 
 
@@ -119,7 +119,7 @@ def test_gradients_reach_every_parameter_and_scale(name: str) -> None:
     constants = {k: torch.from_numpy(c.array.copy()) for k, c in graph.constants.items()}
     learnt = {k: t.requires_grad_() for k, t in constants.items() if "running" not in k}
     state = quantizers_of(graph, plan, params)
-    run = Run(graph, plan, constants.get, lambda _: None, training=True, state=state)
+    run = Run(graph, plan, constants.get, training=True, state=state)
     result = run(torch.from_numpy(images_for(graph, 6, 4)))
     (
         result * torch.randn(result.shape, generator=torch.Generator().manual_seed(0))

@@ -81,9 +81,7 @@ def run(graph: FloatGraph) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     seen: dict[str, torch.Tensor] = {}
     plan, values = place_quantizers(graph), constant_tensors(graph)
     with torch.no_grad():
-        result = Run(
-            graph, plan, values.get, lambda _: None, training=False, observe=seen.__setitem__
-        )(IMAGES)
+        result = Run(graph, plan, values.get, observe=seen.__setitem__)(IMAGES)
     return result, seen
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 
 from rmsmp_hls.errors import ConfigError, LoweringError, QuantizationError
+from rmsmp_hls.ir.float_ops import Concat
 from rmsmp_hls.ir.graph import FloatGraph, Graph
 from rmsmp_hls.ir.types import ConstTensor, Window
 from rmsmp_hls.numerics.codebooks import codebook
@@ -16,6 +18,7 @@ from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.placement import place_quantizers
 from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.quant.rows import quantize_row, row_scale_mse, weight_error
+from rmsmp_hls.stages.calibrated import quantization_cost
 from rmsmp_hls.train.evaluate import evaluate
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.ptq import post_training_quantize
@@ -62,7 +65,7 @@ def test_figures_are_those_of_the_quantized_network() -> None:
 
 def float_top1(graph: FloatGraph) -> np.ndarray:
     constants = {key: torch.from_numpy(c.array.copy()) for key, c in graph.constants.items()}
-    run = Run(graph, place_quantizers(graph), constants.get, lambda _: None, training=False)
+    run = Run(graph, place_quantizers(graph), constants.get)
     return run(torch.from_numpy(IMAGES)).argmax(1).numpy()
 
 
@@ -274,3 +277,50 @@ def test_an_unknown_equalization_is_refused() -> None:
     """With what there is."""
     with pytest.raises(ConfigError, match="choose auto, on or off"):
         post_training_quantize(residual_network(), IMAGES, equalize="maybe")  # type: ignore[arg-type]
+
+
+def test_members_of_a_scale_group_are_listed_with_their_format() -> None:
+    """Concatenation, its operands and the network's input in it: codes, none of them sums."""
+    net = NetworkBuilder((3, 6, 6))
+    net.conv(4, Window((1, 1)), "x")
+    first = net.clamp()
+    net.conv(4, Window((1, 1)), "x")
+    net.concat(first, net.activation("leaky_relu", 0.1), "x")
+    graph = net.graph()
+    images = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    result = post_training_quantize(graph, images)
+    outputs = {op.name: op.output for op in quantize(result.graph, result.params)}
+    assert {item.tensor for item in result.layers} == outputs.keys()
+    assert all(item.form == outputs[item.tensor] for item in result.layers)
+    assert result.output.form == outputs[graph.output]
+    cost = quantization_cost(result, "images")
+    assert len({(item.name, item.op) for item in cost.layers}) == len(result.layers)
+    assert not [item for item in (*cost.layers, cost.output) if item.codes == "sums"]
+
+
+def test_images_of_one_line_may_come_without_it() -> None:
+    """[N, C, L] quantizes a network of (C, 1, L) as [N, C, 1, L] does."""
+    net = NetworkBuilder((3, 1, 9))
+    net.conv(4, Window((1, 3)), one_dimensional=True)
+    net.clamp()
+    images = np.random.default_rng(0).normal(size=(2, 3, 9)).astype(np.float32)
+    found = [post_training_quantize(net.graph(), x) for x in (images, images[:, :, None])]
+    assert found[0].params == found[1].params
+    assert found[0].output == found[1].output
+
+
+def test_tensors_of_one_module_keep_apart() -> None:
+    """Two concatenations in one module are called by their own names; all else by the module's."""
+    net = NetworkBuilder((3, 6, 6))
+    net.conv(4, Window((1, 1)), "x")
+    first = net.clamp()
+    net.conv(4, Window((1, 1)), "x")
+    second = net.concat(first, net.clamp())
+    net.conv(4, Window((1, 1)))
+    net.concat(net.clamp(), second)
+    net.ops = [replace(op, module="block") if isinstance(op, Concat) else op for op in net.ops]
+    images = np.random.default_rng(0).normal(size=(2, 3, 6, 6)).astype(np.float32)
+    cost = quantization_cost(post_training_quantize(net.graph(), images), "images")
+    found = [item.name for item in cost.layers if item.op == "Concat"]
+    assert found == [op.name for op in net.ops if isinstance(op, Concat)]
+    assert "block" not in found

@@ -25,6 +25,21 @@ def read_model(path: str | Path) -> Model:
             large, of an opset beyond 9..21, or holds training, functions or sparse tensors.
     """
     path = Path(path)
+    onnx, proto = parse_model(path)
+    try:
+        return _Reader(onnx, proto, path).model()
+    except ModelImportError as error:
+        raise located(error, str(path)) from error
+    except Exception as error:  # what protobuf raises depends on its implementation
+        raise _damaged(error, str(path)) from error
+
+
+def parse_model(path: Path) -> tuple[Any, Any]:
+    """Return the package onnx, and the file's ModelProto, of which nothing is checked but bytes.
+
+    Raises:
+        ModelImportError: as `read_model`, of the file as a whole.
+    """
     check_file(path)
     where = str(path)
     size = path.stat().st_size
@@ -43,14 +58,14 @@ def read_model(path: str | Path) -> Model:
     proto = onnx.ModelProto()
     try:
         proto.ParseFromString(content)
-        del content
-        return _Reader(onnx, proto, path).model()
-    except ModelImportError as error:
-        raise located(error, where) from error
-    except Exception as error:  # what protobuf raises depends on its implementation
-        raise ModelImportError(
-            f"is truncated or damaged ({type(error).__name__})", where=where, fix=_EXPORT_AGAIN
-        ) from error
+    except Exception as error:  # as above
+        raise _damaged(error, where) from error
+    return onnx, proto
+
+
+def _damaged(error: Exception, where: str) -> ModelImportError:
+    what = f"is truncated or damaged ({type(error).__name__})"
+    return ModelImportError(what, where=where, fix=_EXPORT_AGAIN)
 
 
 def located(error: ModelImportError, where: str) -> ModelImportError:

@@ -60,7 +60,7 @@ class TensorReader:
             raise ModelImportError(
                 f"has more than {_LARGEST_ALL >> 30} GiB of weights up to here", where=where
             )
-        if tensor.data_location == _EXTERNAL:
+        if self.is_external(tensor):
             return self._external(tensor, dims, dtype, kind, where)
         try:
             array = np.asarray(self.onnx.numpy_helper.to_array(tensor))
@@ -78,7 +78,7 @@ class TensorReader:
         self, tensor: Any, dims: tuple[int, ...], dtype: np.dtype[Any], kind: str, where: str
     ) -> Array:
         entries = {entry.key: entry.value for entry in tensor.external_data}
-        path = self._inside(entries.get("location", ""), where)
+        path = self.data_file(tensor, where)
         elements = math.prod(dims)
         needed = elements * dtype.itemsize
         try:
@@ -106,6 +106,16 @@ class TensorReader:
         if len(content) != needed:
             raise ModelImportError("its data file was cut while it was read", where=where)
         return _plain(np.frombuffer(content, dtype=dtype.newbyteorder("<")).reshape(dims))
+
+    @staticmethod
+    def is_external(tensor: Any) -> bool:
+        """Whether the data lie in a file of their own."""
+        return bool(tensor.data_location == _EXTERNAL)
+
+    def data_file(self, tensor: Any, where: str) -> Path:
+        """Return that file; ModelImportError if it is none in the model's folder."""
+        locations = [e.value for e in tensor.external_data if e.key == "location"]
+        return self._inside(locations[-1] if locations else "", where)
 
     def _inside(self, location: str, where: str) -> Path:
         """Return the path of a data file; it must be a file in the model's folder."""

@@ -6,7 +6,7 @@ the hardware computes. Rules: docs/numerics.md, "Activations".
 
 from __future__ import annotations
 
-from rmsmp_hls.quant.placement.place import place_quantizers
+from rmsmp_hls.quant.placement.place import place_quantizers, plan_of
 from rmsmp_hls.quant.placement.plan import Narrow, Quantizer, QuantPlan, QuantPoint
 
-__all__ = ["Narrow", "QuantPlan", "QuantPoint", "Quantizer", "place_quantizers"]
+__all__ = ["Narrow", "QuantPlan", "QuantPoint", "Quantizer", "place_quantizers", "plan_of"]

@@ -15,6 +15,7 @@ from rmsmp_hls.ir.float_ops import (
 )
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.numerics.functions import FUNCTIONS
+from rmsmp_hls.quant.params import QuantParams
 from rmsmp_hls.quant.placement.chains import (
     MATMULS,
     TRANSPARENT,
@@ -49,6 +50,16 @@ def place_quantizers(
     if findings:
         raise LoweringError.gather(findings)
     return _Planner(graph, activation_bits, residual_bits, input_bits).plan()
+
+
+def plan_of(graph: FloatGraph, params: QuantParams) -> QuantPlan:
+    """Plan the quantizers of `graph` as when `params` were found; LoweringError as above."""
+    return place_quantizers(
+        graph,
+        activation_bits=params.activation_bits,
+        residual_bits=params.residual_bits,
+        input_bits=params.input_bits,
+    )
 
 
 class _Planner:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from rmsmp_hls.errors import ModelImportError
 from rmsmp_hls.frontend.load import load_model
+from rmsmp_hls.frontend.onnx.data_files import data_files
 from rmsmp_hls.frontend.onnx.load import read_onnx
 from rmsmp_hls.frontend.onnx.wire import is_onnx_file
 from tests.flow.test_hostile_names import HOSTILE
@@ -248,3 +249,17 @@ def test_the_missing_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "onnx", None)
     with pytest.raises(ModelImportError, match=r"pip install 'rmsmp-hls\[onnx\]'"):
         load_model(path)
+
+
+def test_data_files_are_listed(tmp_path: Path) -> None:
+    """Each once; none outside of the folder, missing, or of a file that is no ONNX file."""
+    (tmp_path / "w.bin").write_bytes(bytes(128))
+    (tmp_path / "m.onnx").write_bytes(external("w.bin"))
+    assert data_files(tmp_path / "m.onnx") == (tmp_path / "w.bin",)
+    for location in ("../w.bin", "/etc/passwd", "missing.bin", ""):
+        (tmp_path / "m.onnx").write_bytes(external(location))
+        assert data_files(tmp_path / "m.onnx") == ()
+    for content in (b"", b"PK\x03\x04", b"\x08\x07" + bytes(40)):
+        (tmp_path / "m.onnx").write_bytes(content)
+        assert data_files(tmp_path / "m.onnx") == ()
+    assert data_files(tmp_path / "nothing.onnx") == ()
