@@ -71,11 +71,6 @@ class View:
         """Whether the values are other than the elements."""
         return not (math.isclose(self.scale, 1.0, rel_tol=2e-7) and self.shift == 0.0)
 
-    @property
-    def is_strided(self) -> bool:
-        """Whether torch can hold the tensor without copying the base."""
-        return all(len(merged(group)) <= 1 for group in self.groups)
-
     def reshaped(self, shape: Sequence[int]) -> View | None:
         """Return the elements in the same order as `shape`; None if no atoms can say it."""
         if math.prod(shape) != math.prod(self.shape):
