@@ -325,3 +325,57 @@ def test_a_tensor_quantized_in_two_ways(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelImportError, match="quantized in 2 ways"):
         read(proto, tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "signed"), [("INT4", True), ("UINT4", False)])
+def test_four_bit_quantize_linear(kind: str, signed: bool, tmp_path: Path) -> None:
+    """A zero point of 4 bits makes codes of 4 bits, of weights and of tensors."""
+    nodes = [
+        node("QuantizeLinear", "x s z", "xi"), node("DequantizeLinear", "xi s z", "xq"),
+        node("QuantizeLinear", "w s4 n", "wi"), node("DequantizeLinear", "wi s4 n", "wq"),
+        node("Gemm", "xq wq", transB=1),
+    ]  # fmt: skip
+    constants = {"s": np.array(0.3, F32), "s4": np.array(0.05, F32), "w": weights(5, 4)}
+    proto = model(nodes, (1, 4), constants, opset=21)
+    proto.graph.initializer.append(
+        onnx.helper.make_tensor("z", onnx.TensorProto.DataType.Value(kind), [], [0])
+    )
+    proto.graph.initializer.append(onnx.helper.make_tensor("n", onnx.TensorProto.INT4, [], [0]))
+    network = read(proto, tmp_path)
+    assert network.params is not None
+    form = network.params.activations["x"]
+    assert (form.bits, form.signed) == (4, signed)
+    (weight,) = network.graph.constants.values()
+    expected = np.clip(np.rint(constants["w"] / constants["s4"]), -8, 7) * constants["s4"]
+    np.testing.assert_allclose(weight.array, expected, rtol=1e-6)
+
+
+def test_four_bit_integers_that_the_file_stores(tmp_path: Path) -> None:
+    """Weights stored as INT4 are rows of Fixed-4, but a row with -8 is of Fixed-8."""
+    codes = np.array([[-7, 7, 0, 3], [-8, 1, 2, 3]])
+    nodes = [
+        node("QuantizeLinear", "x s z", "xi"), node("DequantizeLinear", "xi s z", "xq"),
+        node("DequantizeLinear", "w s", "wq"), node("Gemm", "xq wq", transB=1),
+    ]  # fmt: skip
+    proto = model(nodes, (1, 4), {"s": np.array(0.3, F32), "z": np.int8(0)}, opset=21)
+    stored = onnx.helper.make_tensor("w", onnx.TensorProto.INT4, [2, 4], codes.ravel().tolist())
+    proto.graph.initializer.append(stored)
+    network = read(proto, tmp_path)
+    assert network.params is not None
+    (rows,) = network.params.rows.values()
+    assert rows.formats == ("Fixed-4", "Fixed-8")
+
+
+def test_a_negative_factor_turns_the_codes(tmp_path: Path) -> None:
+    """Gemm with alpha < 0 computes what the evaluator does: steps of weights stay positive."""
+    codes = np.random.default_rng(5).integers(-7, 8, (4, 3)).astype(np.int8)
+    nodes = [
+        node("QuantizeLinear", "x s z", "xi"), node("DequantizeLinear", "xi s z", "xq"),
+        node("DequantizeLinear", "w s", "wq"), node("Gemm", "xq wq", alpha=-0.5),
+    ]  # fmt: skip
+    constants = {"s": np.array(0.3, F32), "z": np.int8(0), "w": codes}
+    network = read(model(nodes, (1, 4), constants, opset=21), tmp_path)
+    x = np.array([[3, -2, 1, 5]]) * F32(0.3)
+    expected = x @ (codes * F32(0.3)) * -0.5
+    found = integers(network, x.reshape(1, 4, 1, 1))["logits"].reshape(1, 3)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
