@@ -17,6 +17,8 @@ from rmsmp_hls.ir.types import ConstTensor, Shape
 OpT = TypeVar("OpT", bound=FloatOp)
 LARGEST = 1 << 31
 """Most elements of a tensor that the network computes."""
+MOST_CHANNELS = 1 << 20
+"""Most channels whose order is changed or of which some are selected."""
 _ORDER = (
     "keep images as [N, C, H, W] (NCHW) and vectors as [N, F]; of reshapes and transposes, only "
     "those that keep the order of the elements or shuffle channels can be laid out"
@@ -117,9 +119,11 @@ class Builder:
         pixels = height * width
         if (rows, columns) != kept or any(stride % pixels for _, stride in channels):
             raise self.wrong_order(tensor)
-        indices = tuple(int(i) for i in offsets(channels) // pixels)
-        if indices == tuple(range(depth)):
+        if channels == joined(((depth, pixels),)):
             return name
+        if depth > MOST_CHANNELS:
+            raise self.wrong_order(tensor)
+        indices = tuple(int(i) for i in offsets(channels) // pixels)
         return self._move(name, SelectChannels, (len(indices), height, width), indices)
 
     def vector(self, tensor: Tensor) -> str:

@@ -21,7 +21,8 @@ Curve = npt.NDArray[np.float64]
 TOLERANCE = 3e-4
 """Largest difference, relative to 1 + |f|, at which a curve is taken for a function: exporters
 round 1/6 to 0.1667 (1e-4 of a hard sigmoid); gelu is told from its tanh form by the best fit."""
-_GRID = np.concatenate([np.linspace(-12, 12, 2401), [-30.0, -20.0, 20.0, 30.0]])
+_FAR = [20.0, 30.0, 50.0, 100.0, 1e3, 1e4, 1e5, 1e6]
+_GRID = np.concatenate([np.linspace(-12, 12, 2401), _FAR, -np.array(_FAR)])
 _DEEPEST = 8
 _BARE = (Clamp, Activation, Scale, Half)
 
