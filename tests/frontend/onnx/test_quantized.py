@@ -19,11 +19,10 @@ from rmsmp_hls.numerics.codebooks import decode_rows
 from rmsmp_hls.numerics.requantize import quantize_values
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.quantize import quantize
-from tests.frontend.onnx.models import model, node, read
+from tests.frontend.onnx.models import QONNX, model, node, quant, read
 
 onnx = pytest.importorskip("onnx")
 DATA = Path(__file__).parent / "data"
-QONNX = "qonnx.custom_op.general"
 F32 = np.float32
 
 
@@ -46,18 +45,6 @@ def reference_quant() -> Any:
             return (((codes - zero) * scale).astype(np.float32),)
 
     return Quant
-
-
-def quant(source: str, result: str, scale: float | np.ndarray, bits: int, **more: Any) -> Any:
-    """Return (node, constants) of a Quant."""
-    names = {f"{result}_s": np.array(scale, F32), f"{result}_b": np.array(bits, F32)}
-    inputs = f"{source} {result}_s zero {result}_b"
-    made = node("Quant", inputs, result, domain=QONNX, signed=1, narrow=0, rounding_mode="ROUND")
-    for name, value in more.items():
-        for attribute in made.attribute:
-            if attribute.name == name:
-                attribute.i = value
-    return made, names
 
 
 def small(**replaced: Any) -> Any:
