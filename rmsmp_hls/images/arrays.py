@@ -85,12 +85,16 @@ def _no_inputs(path: Path, arrays: dict[str, Array], name: str = "") -> ConfigEr
     return ConfigError(f"holds no array {wanted}, but {found}", where=str(path), fix=_HOW_TO_SAVE)
 
 
-def check_images(inputs: Array, shape: tuple[int, ...], where: str) -> None:
-    """Refuse what is no set of images for a network that takes `shape`, (C, H, W) or (F,).
+def as_images(inputs: Array, shape: tuple[int, ...], where: str) -> Array:
+    """Return [N, *shape] of the images for a network that takes `shape`, (C, H, W) or (F,).
+
+    Images of one line, (C, 1, L), may be [N, C, L], as 1-D networks in PyTorch take them.
 
     Raises:
         ConfigError: wrong shape or type, none at all, NaN or infinity (also as float32).
     """
+    if inputs.ndim == 3 and len(shape) == 3 and shape[1] == 1:
+        inputs = inputs[:, :, np.newaxis]
     if inputs.ndim != len(shape) + 1 or inputs.shape[1:] != shape or len(inputs) == 0:
         raise ConfigError(
             f"`inputs` has shape {list(inputs.shape)}, the network takes [N, "
@@ -99,6 +103,7 @@ def check_images(inputs: Array, shape: tuple[int, ...], where: str) -> None:
         )
     if inputs.dtype.kind not in "fiub" or not _all_finite(inputs):
         raise ConfigError("`inputs` must hold finite numbers", where=where)
+    return inputs
 
 
 def _all_finite(inputs: Array) -> bool:

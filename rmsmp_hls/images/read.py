@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.images.arrays import check_images, read_inputs
+from rmsmp_hls.images.arrays import as_images, read_inputs
 from rmsmp_hls.images.folder import read_folder
 from rmsmp_hls.images.spread import evenly
 
@@ -81,7 +81,7 @@ def read_images(
     Args:
         path: `.npz`, `.npy` (taken as they are), or a folder of image files (scaled to 0..1,
             then normalized).
-        shape: the network's input, (C, H, W) or (F,).
+        shape: the network's input, (C, H, W) or (F,); arrays for (C, 1, L) may be [N, C, L].
         name: of the network's input; the array of an `.npz` file may be called so.
         images: use so many, evenly spread; None for all.
         normalization: of image files only.
@@ -104,7 +104,6 @@ def read_images(
             where=where,
             fix="leave them out, or normalize the array before it is saved",
         )
-    inputs = read_inputs(path, name)
-    check_images(inputs, shape, where)
+    inputs = as_images(read_inputs(path, name), shape, where)
     chosen = inputs if images is None else inputs[evenly(len(inputs), images)]
     return np.ascontiguousarray(chosen, dtype=np.float32)

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from rmsmp_hls.config import BuildOptions
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.images import check_images, evenly, read_named
+from rmsmp_hls.images import as_images, evenly, read_named
 
 if TYPE_CHECKING:
     from rmsmp_hls.frontend.checkpoint import Checkpoint
@@ -76,7 +76,8 @@ def load_data(
         inputs, labels = _random(checkpoint), None
         origin = "random images (no data given, so no accuracy)"
     where = str(options.data or options.model)
-    _check(inputs, labels, shape, where)
+    inputs = as_images(inputs, shape, where)
+    _check_labels(inputs, labels, where)
     if options.images is not None:
         inputs = inputs[: options.images]
         labels = None if labels is None else labels[: options.images]
@@ -88,13 +89,7 @@ def load_data(
     )
 
 
-def _check(
-    inputs: npt.NDArray[Any],
-    labels: npt.NDArray[Any] | None,
-    shape: tuple[int, ...],
-    where: str,
-) -> None:
-    check_images(inputs, shape, where)
+def _check_labels(inputs: npt.NDArray[Any], labels: npt.NDArray[Any] | None, where: str) -> None:
     if labels is not None and (labels.shape != inputs.shape[:1] or labels.dtype.kind not in "iu"):
         raise ConfigError(
             f"`labels` has shape {list(labels.shape)} and type {labels.dtype}, not one integer "
