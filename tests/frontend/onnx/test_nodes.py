@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rmsmp_hls.ir.float_ops import Activation, Conv2d, MaxPool2d, SelectChannels
-from tests.frontend.onnx.models import compare, model, node, weights
+from tests.frontend.onnx.models import compare, model, node, read, weights
 
 IMAGE = (1, 4, 7, 9)
 I64 = np.int64
@@ -194,6 +194,16 @@ def test_a_function_of_a_clamped_tensor_stays(tmp_path: Path) -> None:
     network = compare(model(nodes, IMAGE, constants), tmp_path)
     kinds = [type(op).__name__ for op in network.graph.ops]
     assert kinds == ["Input", "Clamp", "Activation", "Multiply"]
+
+
+def test_a_tower_of_products_is_read(tmp_path: Path) -> None:
+    """Each reads the one below twice: what is looked for in them is found without doubling."""
+    nodes = [node("Tanh", "x", "m0"), *(node("Mul", f"m{i} m{i}", f"m{i + 1}") for i in range(40)),
+             node("Relu", "m40")]  # fmt: skip
+    graph = read(model(nodes, IMAGE), tmp_path).graph
+    assert [type(op).__name__ for op in graph.ops] == [
+        "Input", "Activation", *["Multiply"] * 40, "Clamp"
+    ]  # fmt: skip
 
 
 def test_pads_become_the_convolutions_padding(tmp_path: Path) -> None:
