@@ -10,7 +10,8 @@ import numpy as np
 from rmsmp_hls.errors import ModelImportError
 from rmsmp_hls.frontend.onnx.model import Array, identifier
 from rmsmp_hls.frontend.onnx.values import Tensor, WeightCodes
-from rmsmp_hls.frontend.onnx.views import View, joined, offsets, plain, reshaped
+from rmsmp_hls.frontend.onnx.views import View, offsets, plain, reshaped
+from rmsmp_hls.frontend.views import merged
 from rmsmp_hls.ir.float_ops import Flatten, FloatOp, SelectChannels, Unflatten
 from rmsmp_hls.ir.types import ConstTensor, Shape
 
@@ -115,11 +116,11 @@ class Builder:
         if len(view) == 1 and height * width > 1:
             flat = self.vector(tensor)
             return self._move(flat, Unflatten, (*self.shape(flat), 1, 1))
-        kept = joined(((height, width),)), joined(((width, 1),))
+        kept = merged([(height, width)]), merged([(width, 1)])
         pixels = height * width
         if (rows, columns) != kept or any(stride % pixels for _, stride in channels):
             raise self.wrong_order(tensor)
-        if channels == joined(((depth, pixels),)):
+        if channels == merged([(depth, pixels)]):
             return name
         if depth > MOST_CHANNELS:
             raise self.wrong_order(tensor)
@@ -136,7 +137,7 @@ class Builder:
         if len(view) != 1:
             raise self.wrong_order(tensor)
         base = self.shape(tensor.op)
-        if view[0] == joined(((math.prod(base), 1),)):
+        if view[0] == merged([(math.prod(base), 1)]):
             if len(base) == 1:
                 return tensor.op
             return self._move(tensor.op, Flatten, (math.prod(base),))
@@ -162,7 +163,7 @@ class Builder:
 
     def _batched(self, tensor: Tensor) -> View:
         """Return the view behind the batch, which must be the first dimension."""
-        batch = joined(((self.batch, math.prod(self.shape(tensor.op))),))
+        batch = merged([(self.batch, math.prod(self.shape(tensor.op)))])
         if not tensor.view or tensor.view[0] != batch:
             raise ModelImportError(
                 f"reads a tensor of shape {list(tensor.shape)}, whose first dimension is not the "

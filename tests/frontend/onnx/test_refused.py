@@ -59,6 +59,15 @@ CASES = [
          W | {"s": np.float32(0.1), "h": np.float32(0.5), "b": np.float32(4)},
          domains=["qonnx.custom_op.general"]),
     case(r"clip\(0\.1675 x", [node("HardSigmoid", "x", alpha=0.1675)]),
+    case("cuts 134217728 channels", [node("Flatten", "x", "f"), node("Slice", "f s e a")],
+         {"s": np.array([1]), "e": np.array([1 << 30]), "a": np.array([1])}, (1, 8, 4096, 4096)),
+    case("makes a tensor of the size", [node("Resize", "x - s", mode="nearest")],
+         {"s": np.array([1, 1, 1024, 1024], np.float32)}, (1, 8, 4096, 4096)),
+    case("whose elements were reordered", [
+        node("Reshape", "x s", "r"), node("Transpose", "r", "t", perm=[0, 2, 1]),
+        node("Reshape", "t q", "u"), node("Conv", "u w")],
+         {"s": np.array([1, 4096, 4096]), "q": np.array([1, 1 << 24, 1, 1]),
+          "w": weights(1, 1, 1, 1)}, (1, 1, 4096, 4096)),
     case("joins along axis 2", [node("Concat", "x x", axis=2)]),
     case("selects along axis 2", [node("Slice", "x s e a")], {
         "s": np.array([0]), "e": np.array([2]), "a": np.array([2])}),
