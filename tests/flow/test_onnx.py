@@ -95,3 +95,26 @@ def test_a_float_file_is_calibrated(tmp_path: Path) -> None:
     assert found.exit_code == 0, found.output
     built = build(written, tmp_path / "build")
     assert [run.mismatches for run in built.report.csim] == [0]
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_numbers_between_layers_and_float64_are_calibrated(double: bool, tmp_path: Path) -> None:
+    """x * 0.5 + 0.5 is a batch norm of the network's number type, float32; float64 is noted."""
+    nodes = [
+        node("Conv", "x w", "c"), node("Relu", "c", "r"), node("Mul", "r k", "m"),
+        node("Add", "m k", "a"), node("GlobalAveragePool", "a", "p"), node("Flatten", "p", "f"),
+        node("Gemm", "f g"),
+    ]  # fmt: skip
+    kind = np.float64 if double else np.float32
+    constants = {"w": weights(6, 4, 3, 3), "g": weights(6, 5), "k": np.array(0.5)}
+    made = model(nodes, (1, 4, 8, 8), {k: a.astype(kind) for k, a in constants.items()})
+    made.graph.input[0].type.tensor_type.elem_type = 11 if double else 1
+    path = tmp_path / "net.onnx"
+    path.write_bytes(made.SerializeToString())
+    read = load_model(path)
+    assert {c.array.dtype for c in read.graph.constants.values()} == {np.dtype(np.float32)}
+    assert any("become float32" in note for note in read.notes) == double
+    np.save(tmp_path / "images.npy", np.random.default_rng(1).normal(size=(4, 4, 8, 8)))
+    written = tmp_path / "net.pt"
+    found = run("quantize", path, "--calib", tmp_path / "images.npy", "-o", written)
+    assert found.exit_code == 0, found.output

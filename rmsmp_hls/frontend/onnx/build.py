@@ -56,7 +56,7 @@ class Builder:
         return fresh
 
     def bind(self, layer: str, field: str, array: Array, codes: WeightCodes | None = None) -> str:
-        """Keep a parameter under the key `layer.field`, and return the key."""
+        """Keep a parameter as float32 under the key `layer.field`, and return the key."""
         key = f"{layer}.{field}"
         if array.dtype not in (np.float32, np.float64):
             raise ModelImportError(
@@ -64,6 +64,8 @@ class Builder:
             )
         if array.size == 0:
             raise ModelImportError(f"its {field} is empty", fix="remove the layer")
+        with np.errstate(over="ignore"):
+            array = np.asarray(array, dtype=np.float32)
         bad = int(array.size - np.isfinite(array).sum())
         if bad:
             raise ModelImportError(

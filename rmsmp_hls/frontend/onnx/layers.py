@@ -148,7 +148,7 @@ def batch_norm(call: Call) -> list[Value]:
                 "export the model again",
             )
         keys[field] = builder.bind(name, field, array)
-    if bool(np.any(call.constant(4).array.astype(np.float64) + eps <= 0)):
+    if bool(np.any(call.constant(4).array.astype(np.float32) + eps <= 0)):
         raise call.refuse(
             "holds a variance that is not positive", "load or train real weights before this step"
         )
