@@ -167,6 +167,8 @@ def average_pool(call: Call) -> list[Value]:
     """AveragePool where every divisor is the whole window."""
     made = _pool(call, AvgPool2d, tuple(call.attribute("kernel_shape")), extends=False)
     window = _window(call, made)
+    if window.dilation != (1, 1):
+        raise call.refuse("has dilations", "average neighbouring pixels, as PyTorch does")
     if any(window.padding) and not call.attribute("count_include_pad", 0):
         raise call.refuse(
             "has count_include_pad=0, whose divisor differs at the border",

@@ -28,6 +28,8 @@ CASES = [
     case("count_include_pad=0", [node("AveragePool", "x", kernel_shape=[3, 3], pads=[1] * 4)]),
     case("reach past the border", [node("AveragePool", "x", kernel_shape=[3, 3], strides=[2, 2],
                                         ceil_mode=1)]),
+    case("has dilations", [node("AveragePool", "x", kernel_shape=[2, 2], dilations=[2, 1])],
+         opset=19),
     case("returns indices", [node("MaxPool", "x", "y i", kernel_shape=[2, 2])]),
     case("only the mean over height and width", [node("ReduceMean", "x", axes=[1])]),
     case("equal shape", [node("ReduceMean", "x", "m", axes=[2, 3]), node("Add", "x m", "a"),
