@@ -19,15 +19,21 @@ def fold_pads(ops: Sequence[FloatOp], output: str) -> tuple[FloatOp, ...]:
         output: name of the result, which stays.
     """
     found = {op.name: op for op in ops}
+    reading: dict[str, dict[str, None]] = {}
+    for op in ops:
+        for source in op.inputs:
+            reading.setdefault(source, {})[op.name] = None
     for op in reversed(ops):
         pad = found[op.name]
-        readers = [reader for reader in found.values() if op.name in reader.inputs]
+        readers = [found[name] for name in reading.get(op.name, {})]
         if not isinstance(pad, Pad) or op.name == output or not readers:
             continue
         if not all(isinstance(reader, (Conv2d, AvgPool2d, Pad)) for reader in readers):
             continue
         for reader in readers:
             found[reader.name] = _padded(reader, pad)
+            reading[pad.inputs[0]][reader.name] = None
+        del reading[pad.inputs[0]][pad.name]
         del found[op.name]
     return tuple(found.values())
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from rmsmp_hls.frontend.nodes import Node, Program
-from rmsmp_hls.frontend.ops import ALIASES, MAY_COPY, Value
+from rmsmp_hls.frontend.ops import ALIASES, CONVERSIONS, MAY_COPY, Value
 from rmsmp_hls.frontend.views import View
 
 
@@ -15,6 +15,7 @@ class Storage:
 
     def __init__(self, program: Program) -> None:
         self._owner: dict[str, str] = {}
+        self._kin: dict[str, str] = {}  # owner -> owner whose memory it may be
         self._last_read: dict[str, int] = {}  # position behind the last node for a result
         for position, node in enumerate(program.nodes):
             self._last_read.update(dict.fromkeys(node.reads, position))
@@ -28,11 +29,17 @@ class Storage:
         """Note a tensor that has its own memory."""
         self._owner[tensor] = tensor
 
-    def add(self, node: Node, tensor: str, source: str, view: View | None) -> None:
+    def add(self, node: Node, tensor: str, source: str) -> None:
         """Note a result of `node`, whose first argument is `source`."""
-        shares = node.op in ALIASES and not (node.op in MAY_COPY and _copies(node, view))
-        shares = shares or node.overwrites
-        self._owner[tensor] = self._owner.get(source, tensor) if shares else tensor
+        owner = self._owner.get(source, tensor)
+        self._owner[tensor] = tensor
+        if node.overwrites or (node.op in ALIASES and node.op not in MAY_COPY):
+            self._owner[tensor] = owner
+        elif node.op in ALIASES and not node.arguments.get("copy"):
+            if node.op in CONVERSIONS and node.arguments.get("memory_format") is None:
+                self._owner[tensor] = owner
+            else:
+                self._kin[tensor] = self._kin.get(owner, owner)
 
     def overwritten(
         self, source: str, old: View, new: View, values: Mapping[str, Value]
@@ -45,25 +52,20 @@ class Storage:
             values: all tensors.
 
         Yields:
-            (tensor, view); None if no view says it.
+            (tensor, view); None if no view says it, or if it may be a copy.
         """
+        written = self._owner.get(source, source)
         plain = old.is_whole and new.is_whole and old.base_shape == new.base_shape
         for tensor, owner in list(self._owner.items()):
             view = values[tensor].view if tensor in values else None
-            if owner != self._owner.get(source) or view is None or view == new:
+            kin = self._kin.get(owner, owner) == self._kin.get(written, written)
+            if not kin or view is None or (owner == written and view == new):
                 continue
-            if view == old:
+            if owner != written:
+                yield tensor, None  # whether torch has copied it depends on its strides
+            elif view == old:
                 yield tensor, new
             elif plain and view.base == old.base and not (old.is_affine or new.is_affine):
                 yield tensor, replace(view, base=new.base)
             else:
                 yield tensor, None
-
-
-def _copies(node: Node, view: View | None) -> bool:
-    """Whether an operation that shares memory where it can does not here."""
-    if view is None or node.arguments.get("copy"):
-        return True
-    if node.op == "aten.contiguous.default":
-        return not (len(view.atoms) == 0 or (len(view.atoms) == 1 and view.atoms[0][1] == 1))
-    return not view.is_strided

@@ -71,32 +71,10 @@ class View:
         """Whether the values are other than the elements."""
         return not (math.isclose(self.scale, 1.0, rel_tol=2e-7) and self.shift == 0.0)
 
-    @property
-    def is_strided(self) -> bool:
-        """Whether torch can hold the tensor without copying the base."""
-        return all(len(merged(group)) <= 1 for group in self.groups)
-
     def reshaped(self, shape: Sequence[int]) -> View | None:
         """Return the elements in the same order as `shape`; None if no atoms can say it."""
-        if math.prod(shape) != math.prod(self.shape):
-            return None
-        left = list(self.atoms)
-        groups: list[Group] = []
-        for size in shape:
-            group: list[Atom] = []
-            while size > 1:
-                if not left:
-                    return None
-                inner, stride = left.pop(0)
-                if size % inner and inner % size:
-                    return None
-                if inner > size:
-                    left.insert(0, (inner // size, stride))
-                    stride, inner = stride * (inner // size), size
-                group.append((inner, stride))
-                size //= inner
-            groups.append(tuple(group))
-        return replace(self, groups=tuple(groups))
+        groups = regrouped(self.atoms, shape)
+        return None if groups is None else replace(self, groups=groups)
 
     def permuted(self, order: Sequence[int]) -> View:
         """Return the view with its dimensions in another order."""
@@ -181,3 +159,27 @@ def merged(atoms: Iterable[Atom]) -> Group:
         else:
             found.append((size, stride))
     return tuple(found)
+
+
+def regrouped(atoms: Group, shape: Sequence[int]) -> tuple[Group, ...] | None:
+    """Return the dimensions of `shape` over the elements of merged atoms, in their order.
+
+    None if there are not as many elements, or atoms do not divide.
+    """
+    if math.prod(shape) != math.prod(size for size, _ in atoms):
+        return None
+    left = list(atoms)
+    groups: list[Group] = []
+    for size in shape:
+        group: list[Atom] = []
+        while size > 1:
+            inner, stride = left.pop(0)
+            if size % inner and inner % size:
+                return None
+            if inner > size:
+                left.insert(0, (inner // size, stride))
+                stride, inner = stride * (inner // size), size
+            group.append((inner, stride))
+            size //= inner
+        groups.append(tuple(group))
+    return tuple(groups)

@@ -185,7 +185,7 @@ class _Walk:
             else:
                 wrong = f"result {number + 1} of {node.op}, which only training or indices need"
                 self.values[tensor.name] = Value("", tensor.shape, Kind.OTHER, forbidden=wrong)
-            self.storage.add(node, tensor.name, source, self.values[tensor.name].view)
+            self.storage.add(node, tensor.name, source)
         if node.overwrites and old is not None and made.views:
             changed = self.storage.overwritten(source, old, made.views[0], self.values)
             for name, new in changed:

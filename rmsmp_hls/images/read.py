@@ -81,7 +81,7 @@ def read_images(
     Args:
         path: `.npz`, `.npy` (taken as they are), or a folder of image files (scaled to 0..1,
             then normalized).
-        shape: the network's input, (C, H, W) or (F,).
+        shape: the network's input, (C, H, W) or (F,); arrays for (C, 1, L) may be [N, C, L].
         name: of the network's input; the array of an `.npz` file may be called so.
         images: use so many, evenly spread; None for all.
         normalization: of image files only.

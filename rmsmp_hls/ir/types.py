@@ -112,6 +112,19 @@ class Window:
             (width + left + right - spans[1]) // self.stride[1] + 1,
         )
 
+    def reads_only_padding(self, height: int, width: int) -> bool:
+        """Whether a tap of some output pixel is never inside the image: its maximum is none."""
+        sides = zip((height, width), self.output_size(height, width), self.kernel, self.stride,
+                    self.padding[:2], self.dilation, strict=True)  # fmt: skip
+        for size, outputs, kernel, stride, before, dilation in sides:
+            early = range(min(outputs, -(-before // stride)))  # windows that start in the padding
+            starts = [*(at * stride - before for at in early), (outputs - 1) * stride - before]
+            for start in starts:
+                first = start if start >= 0 else start % dilation  # first tap behind the padding
+                if first >= size or first > start + (kernel - 1) * dilation:
+                    return True
+        return False
+
 
 Shape = tuple[int, ...]
 """Shape of a tensor without the batch dimension: (C, H, W) or (F,)."""

@@ -83,6 +83,8 @@ def save(
 def _checked(model: RmsmpModel, validation: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
     inputs, labels = validation
     shape = model.graph.input.shape
+    if inputs.dim() == 3 and len(shape) == 3 and shape[1] == 1:
+        inputs = inputs.unsqueeze(2)  # [N, C, L], as the network in PyTorch takes it
     fits = tuple(inputs.shape[1:]) == shape and tuple(labels.shape) == (len(inputs),)
     if not fits or len(inputs) == 0 or not bool(torch.isfinite(inputs).all()):
         raise QuantizationError(

@@ -49,6 +49,7 @@ def moved(x: Tensor) -> Tensor:
         (lambda x: F.interpolate(x, scale_factor=1.5), "whole scale_factor"),
         (lambda x: F.interpolate(x, size=(3, 4)), "whole scale_factor"),
         (lambda x: F.interpolate(x, scale_factor=(1.2, 1), mode="nearest"), "whole scale_factor"),
+        (lambda x: F.interpolate(x, scale_factor=41), "torch rounds unevenly"),
         (lambda x: F.pad(x, (-1, 0)), "cut nothing off"),
         (lambda x: F.pad(x, (1, 1), value=1.0), "pad with zeros"),
         (lambda x: F.pad(x, (1, 1, 1, 1), mode="reflect"), "padding_mode='zeros'"),
@@ -106,6 +107,11 @@ def test_functions(then: Callable[[Tensor], Any], words: str, tmp_path: Path) ->
         (lambda: nn.ReflectionPad2d(1), IMAGE, "padding_mode='zeros'"),
         (lambda: nn.AvgPool2d(3, 1, 1, count_include_pad=False), IMAGE, "count_include_pad=True"),
         (lambda: nn.LPPool2d(2, 2), IMAGE, "is not supported"),
+        (lambda: nn.MaxPool2d((3, 1), 1, (1, 0)), LINE, "2-D operations"),
+        (lambda: nn.AvgPool2d((3, 1), 1, (1, 0)), LINE, "2-D operations"),
+        (lambda: nn.AdaptiveAvgPool2d((2, 3)), LINE, "2-D operations"),
+        (lambda: nn.AdaptiveMaxPool2d((2, 3)), LINE, "2-D operations"),
+        (lambda: nn.MaxPool2d(2, 1, 1, dilation=7), IMAGE, "nothing but padding"),
     ],
 )
 def test_layers(

@@ -163,6 +163,49 @@ def test_overwriting_through_a_view_is_refused() -> None:
     assert "inplace=False" in refusal(Fn(through))
 
 
+def rows_first(x: Tensor) -> Tensor:
+    """A copy in the order [N, H, W, C], flat."""
+    return x.permute(0, 2, 3, 1).reshape(len(x), -1)
+
+
+def test_overwriting_what_may_be_a_copy_is_refused() -> None:
+    """Whether torch copies a reshape or a conversion depends on strides: nothing is guessed."""
+
+    def last(x: Tensor) -> Tensor:
+        y = x.contiguous(memory_format=torch.channels_last)
+        return F.relu_(x) + y
+
+    def flat_last(x: Tensor) -> Tensor:
+        y = x.contiguous(memory_format=torch.channels_last)
+        z = y.flatten(1)
+        F.relu_(y)
+        return z
+
+    def reshaped_copy(x: Tensor) -> Tensor:
+        a = rows_first(x)
+        b = a.reshape(len(x), x.shape[2], -1)
+        a.mul_(2)
+        return b.reshape(len(x), *x.shape[2:], x.shape[1]).permute(0, 3, 1, 2)
+
+    for function in (last, flat_last, reshaped_copy):
+        assert "inplace=False" in refusal(Fn(function))
+
+
+def test_a_conversion_that_changes_nothing_is_no_copy() -> None:
+    """x.to(x.dtype) is x, so it is overwritten with it; with copy=True it is not."""
+
+    def same(x: Tensor) -> Tensor:
+        y = x.to(torch.float32)
+        return F.relu_(x) + y
+
+    def copy(x: Tensor) -> Tensor:
+        y = x.to(torch.float32, copy=True)
+        return F.relu_(x) + y
+
+    assert_same(Fn(same), (2, 8, 8))
+    assert_same(Fn(copy), (2, 8, 8))
+
+
 def test_a_weight_used_twice_is_fine() -> None:
     """A layer called twice becomes two operations of one weight."""
 

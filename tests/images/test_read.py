@@ -42,6 +42,16 @@ def test_the_array_may_be_called_as_the_input(tmp_path: Path) -> None:
         read_images(tmp_path / "a.npz", SHAPE, name="image")
 
 
+def test_images_of_one_line_may_lack_their_height(tmp_path: Path) -> None:
+    """[N, C, L] for a network that takes (C, 1, L); for no other."""
+    np.save(tmp_path / "a.npy", IMAGES[:, :, 1])
+    assert np.array_equal(
+        read_images(tmp_path / "a.npy", (2, 1, 4)), IMAGES[:, :, 1:2].astype(np.float32)
+    )
+    with pytest.raises(ConfigError, match="the network takes"):
+        read_images(tmp_path / "a.npy", (2, 3, 4))
+
+
 def test_one_image_is_enough(tmp_path: Path) -> None:
     """N is 1."""
     np.save(tmp_path / "a.npy", IMAGES[:1])

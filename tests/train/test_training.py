@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from torch import nn
 
 import rmsmp_hls.train as rt
 from rmsmp_hls.errors import ConfigError, ModelImportError, QuantizationError
@@ -166,3 +167,14 @@ def test_the_digits_example_trains_and_saves(tmp_path: Path) -> None:
     assert loaded.fake_quantized_accuracy is not None
     assert loaded.fake_quantized_accuracy >= loaded.float_accuracy - 0.01
     assert loaded.validation is not None and len(loaded.validation.labels.array) == 360
+
+
+def test_validation_data_of_one_line_may_lack_their_height(tmp_path: Path) -> None:
+    """[N, C, L] is kept as [N, C, 1, L], which the graph takes."""
+    model = rt.prepare(nn.Sequential(nn.Conv1d(2, 3, 3), nn.Flatten(), nn.Linear(18, 2)),
+                    torch.zeros(1, 2, 8))  # fmt: skip
+    lines = torch.rand(4, 2, 8)
+    rt.calibrate(model, [lines])
+    saved = rt.save(model, tmp_path / "net.pt", validation=(lines, torch.zeros(4)))
+    assert saved.validation is not None
+    assert np.array_equal(saved.validation.inputs.array, lines.unsqueeze(2).numpy())

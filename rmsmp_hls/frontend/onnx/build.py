@@ -10,13 +10,16 @@ import numpy as np
 from rmsmp_hls.errors import ModelImportError
 from rmsmp_hls.frontend.onnx.model import Array, identifier
 from rmsmp_hls.frontend.onnx.values import Tensor, WeightCodes
-from rmsmp_hls.frontend.onnx.views import View, joined, offsets, plain, reshaped
+from rmsmp_hls.frontend.onnx.views import View, offsets, plain, reshaped
+from rmsmp_hls.frontend.views import merged
 from rmsmp_hls.ir.float_ops import Flatten, FloatOp, SelectChannels, Unflatten
 from rmsmp_hls.ir.types import ConstTensor, Shape
 
 OpT = TypeVar("OpT", bound=FloatOp)
 LARGEST = 1 << 31
 """Most elements of a tensor that the network computes."""
+MOST_CHANNELS = 1 << 20
+"""Most channels whose order is changed or of which some are selected."""
 _ORDER = (
     "keep images as [N, C, H, W] (NCHW) and vectors as [N, F]; of reshapes and transposes, only "
     "those that keep the order of the elements or shuffle channels can be laid out"
@@ -53,7 +56,7 @@ class Builder:
         return fresh
 
     def bind(self, layer: str, field: str, array: Array, codes: WeightCodes | None = None) -> str:
-        """Keep a parameter under the key `layer.field`, and return the key."""
+        """Keep a parameter as float32 under the key `layer.field`, and return the key."""
         key = f"{layer}.{field}"
         if array.dtype not in (np.float32, np.float64):
             raise ModelImportError(
@@ -61,6 +64,8 @@ class Builder:
             )
         if array.size == 0:
             raise ModelImportError(f"its {field} is empty", fix="remove the layer")
+        with np.errstate(over="ignore"):
+            array = np.asarray(array, dtype=np.float32)
         bad = int(array.size - np.isfinite(array).sum())
         if bad:
             raise ModelImportError(
@@ -113,13 +118,15 @@ class Builder:
         if len(view) == 1 and height * width > 1:
             flat = self.vector(tensor)
             return self._move(flat, Unflatten, (*self.shape(flat), 1, 1))
-        kept = joined(((height, width),)), joined(((width, 1),))
+        kept = merged([(height, width)]), merged([(width, 1)])
         pixels = height * width
         if (rows, columns) != kept or any(stride % pixels for _, stride in channels):
             raise self.wrong_order(tensor)
-        indices = tuple(int(i) for i in offsets(channels) // pixels)
-        if indices == tuple(range(depth)):
+        if channels == merged([(depth, pixels)]):
             return name
+        if depth > MOST_CHANNELS:
+            raise self.wrong_order(tensor)
+        indices = tuple(int(i) for i in offsets(channels) // pixels)
         return self._move(name, SelectChannels, (len(indices), height, width), indices)
 
     def vector(self, tensor: Tensor) -> str:
@@ -132,7 +139,7 @@ class Builder:
         if len(view) != 1:
             raise self.wrong_order(tensor)
         base = self.shape(tensor.op)
-        if view[0] == joined(((math.prod(base), 1),)):
+        if view[0] == merged([(math.prod(base), 1)]):
             if len(base) == 1:
                 return tensor.op
             return self._move(tensor.op, Flatten, (math.prod(base),))
@@ -158,7 +165,7 @@ class Builder:
 
     def _batched(self, tensor: Tensor) -> View:
         """Return the view behind the batch, which must be the first dimension."""
-        batch = joined(((self.batch, math.prod(self.shape(tensor.op))),))
+        batch = merged([(self.batch, math.prod(self.shape(tensor.op)))])
         if not tensor.view or tensor.view[0] != batch:
             raise ModelImportError(
                 f"reads a tensor of shape {list(tensor.shape)}, whose first dimension is not the "

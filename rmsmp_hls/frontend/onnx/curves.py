@@ -21,7 +21,8 @@ Curve = npt.NDArray[np.float64]
 TOLERANCE = 3e-4
 """Largest difference, relative to 1 + |f|, at which a curve is taken for a function: exporters
 round 1/6 to 0.1667 (1e-4 of a hard sigmoid); gelu is told from its tanh form by the best fit."""
-_GRID = np.concatenate([np.linspace(-12, 12, 2401), [-30.0, -20.0, 20.0, 30.0]])
+_FAR = [20.0, 30.0, 50.0, 100.0, 1e3, 1e4, 1e5, 1e6]
+_GRID = np.concatenate([np.linspace(-12, 12, 2401), _FAR, -np.array(_FAR)])
 _DEEPEST = 8
 _BARE = (Clamp, Activation, Scale, Half)
 
@@ -29,7 +30,7 @@ _BARE = (Clamp, Activation, Scale, Half)
 def recognized(ops: Mapping[str, FloatOp], name: str) -> tuple[str, str] | None:
     """Return (function, tensor that it is applied to) if operation `name` computes one."""
     for root in _roots(ops, name):
-        curve = _curve(ops, name, root, 0)
+        curve = _curve(ops, name, root, 0, {})
         if curve is None:
             continue
         errors = {f: _difference(curve, f) for f, entry in FUNCTIONS.items() if not entry.parameter}
@@ -59,14 +60,27 @@ def _inputs(ops: Mapping[str, FloatOp], name: str) -> tuple[str, ...]:
     return op.inputs if isinstance(op, (*_BARE, Multiply)) else ()
 
 
-def _curve(ops: Mapping[str, FloatOp], name: str, root: str, depth: int) -> Curve | None:
-    """Return what `name` is for every value of `root` on the grid; None if it is no curve."""
+def _curve(
+    ops: Mapping[str, FloatOp], name: str, root: str, depth: int, known: dict[str, Curve | None]
+) -> Curve | None:
+    """Return what `name` is for every value of `root` on the grid; None if it is no curve.
+
+    `known` keeps what was found: towers of products would be drawn again and again.
+    """
     if name == root:
         return _GRID
+    if name not in known:
+        known[name] = _drawn(ops, name, root, depth, known)
+    return known[name]
+
+
+def _drawn(
+    ops: Mapping[str, FloatOp], name: str, root: str, depth: int, known: dict[str, Curve | None]
+) -> Curve | None:
     op = ops[name]
     if depth > _DEEPEST or not isinstance(op, (*_BARE, Multiply)):
         return None
-    parts = [_curve(ops, source, root, depth + 1) for source in op.inputs]
+    parts = [_curve(ops, source, root, depth + 1, known) for source in op.inputs]
     first = parts[0]
     if first is None:
         return None

@@ -5,6 +5,7 @@ Only what exporters write for shape arithmetic and for parameters; results are b
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -102,14 +103,29 @@ def moved(call: Call) -> list[Value]:
     return [Constant(move(call, source.array), codes)]
 
 
-def _arithmetic(operation: Callable[..., Any]) -> Callable[[Call], list[Value]]:
+def _arithmetic(operation: Callable[..., Any], count: int = 2) -> Callable[[Call], list[Value]]:
+    """Return what an operation of `count` operands makes."""
+
     def fold(call: Call) -> list[Value]:
-        arrays = [call.constant(i).array for i in range(len(call.operands))]
-        _bound(call, math.prod(np.broadcast_shapes(*(a.shape for a in arrays))))
+        arrays = _operands(call)
+        if len(arrays) != count:
+            raise call.refuse(f"has {len(arrays)} inputs, not {count}", "export it again")
         with np.errstate(all="ignore"):
             return [Constant(np.asarray(operation(*arrays)))]
 
     return fold
+
+
+def _of_all(operation: Callable[[Array, Array], Any]) -> Callable[[Call], list[Value]]:
+    """Return what Min and Max of any number of operands make."""
+    return lambda call: [Constant(np.asarray(functools.reduce(operation, _operands(call))))]
+
+
+def _operands(call: Call) -> list[Array]:
+    """Return the arrays of all operands, which broadcast to one of sane size."""
+    arrays = [call.constant(i).array for i in range(len(call.operands))]
+    _bound(call, math.prod(np.broadcast_shapes(*(a.shape for a in arrays))))
+    return arrays
 
 
 def _divide(a: Array, b: Array) -> Any:
@@ -159,7 +175,9 @@ def _reduced(operation: Callable[..., Any]) -> Callable[[Call], list[Value]]:
         axes = call.numbers(1, "axes")
         keep = bool(call.attribute("keepdims", 1))
         x = call.constant(0).array
-        made = operation(x, axis=None if axes is None else tuple(axes), keepdims=keep)
+        if not axes and call.attribute("noop_with_empty_axes", 0):
+            return [Constant(x)]
+        made = operation(x, axis=tuple(axes) if axes else None, keepdims=keep)
         return [Constant(np.asarray(made, dtype=x.dtype))]
 
     return fold
@@ -185,18 +203,18 @@ FOLDS: dict[str, Callable[[Call], list[Value]]] = {
     "Sub": _arithmetic(np.subtract),
     "Mul": _arithmetic(np.multiply),
     "Div": _arithmetic(_divide),
-    "Sqrt": _arithmetic(np.sqrt),
-    "Neg": _arithmetic(np.negative),
-    "Abs": _arithmetic(np.abs),
-    "Exp": _arithmetic(np.exp),
-    "Log": _arithmetic(np.log),
-    "Reciprocal": _arithmetic(np.reciprocal),
-    "Floor": _arithmetic(np.floor),
-    "Ceil": _arithmetic(np.ceil),
-    "Min": _arithmetic(np.minimum),
-    "Max": _arithmetic(np.maximum),
+    "Sqrt": _arithmetic(np.sqrt, 1),
+    "Neg": _arithmetic(np.negative, 1),
+    "Abs": _arithmetic(np.abs, 1),
+    "Exp": _arithmetic(np.exp, 1),
+    "Log": _arithmetic(np.log, 1),
+    "Reciprocal": _arithmetic(np.reciprocal, 1),
+    "Floor": _arithmetic(np.floor, 1),
+    "Ceil": _arithmetic(np.ceil, 1),
+    "Min": _of_all(np.minimum),
+    "Max": _of_all(np.maximum),
     "Equal": _arithmetic(np.equal),
-    "Not": _arithmetic(np.logical_not),
-    "Where": _arithmetic(np.where),
+    "Not": _arithmetic(np.logical_not, 1),
+    "Where": _arithmetic(np.where, 3),
 }
 """Operation type -> what it makes of constants."""

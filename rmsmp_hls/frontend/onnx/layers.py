@@ -102,7 +102,7 @@ def _linear(call: Call, weight: Constant, bias: Array | None) -> list[Value]:
 def _bias(call: Call, layer: str, bias: Array | None, rows: int) -> str:
     if bias is None:
         return ""
-    if bias.size not in (1, rows) or bias.shape[-1:] not in ((), (1,), (rows,)):
+    if bias.size != 1 and (bias.size != rows or bias.shape[-1:] != (rows,)):
         raise call.refuse(f"has a bias of shape {list(bias.shape)} for {rows} rows", "fix it")
     return call.builder.bind(layer, "bias", np.broadcast_to(bias.reshape(-1), (rows,)))
 
@@ -119,7 +119,8 @@ def _times(weight: Constant, factor: float) -> Constant:
         return weight
     codes = weight.codes
     if codes is not None:
-        codes = WeightCodes(codes.integers, codes.scale * factor, codes.bits)
+        integers = codes.integers if factor > 0 else -codes.integers  # steps stay positive
+        codes = WeightCodes(integers, codes.scale * abs(factor), codes.bits) if factor else None
     array = weight.array
     return Constant(np.asarray(array * np.asarray(factor, array.dtype), array.dtype), codes)
 
@@ -147,7 +148,7 @@ def batch_norm(call: Call) -> list[Value]:
                 "export the model again",
             )
         keys[field] = builder.bind(name, field, array)
-    if bool(np.any(call.constant(4).array.astype(np.float64) + eps <= 0)):
+    if bool(np.any(call.constant(4).array.astype(np.float32) + eps <= 0)):
         raise call.refuse(
             "holds a variance that is not positive", "load or train real weights before this step"
         )
@@ -166,6 +167,8 @@ def average_pool(call: Call) -> list[Value]:
     """AveragePool where every divisor is the whole window."""
     made = _pool(call, AvgPool2d, tuple(call.attribute("kernel_shape")), extends=False)
     window = _window(call, made)
+    if window.dilation != (1, 1):
+        raise call.refuse("has dilations", "average neighbouring pixels, as PyTorch does")
     if any(window.padding) and not call.attribute("count_include_pad", 0):
         raise call.refuse(
             "has count_include_pad=0, whose divisor differs at the border",
@@ -177,11 +180,14 @@ def average_pool(call: Call) -> list[Value]:
 def _pool(
     call: Call, make: type[FloatOp], kernel: tuple[int, ...], *, extends: bool
 ) -> list[Value]:
+    """Append a pool; `extends` is that of a maximum, which padding never wins."""
     builder, source = call.builder, call.tensor()
     image = builder.image(source)
     shape = builder.shape(image)
     window = window_of(call, kernel, shape, len(source.shape))
     window = ceiled(call, window, shape, extends)
+    if extends and window.reads_only_padding(*shape[1:]):
+        raise call.refuse("has windows of nothing but padding", "use less padding")
     size = (shape[0], *window.output_size(*shape[1:]))
     made = call.add(make, image, shape=size, window=window)
     return [builder.ranked(made, len(source.shape))]

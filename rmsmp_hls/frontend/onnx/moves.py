@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
+from rmsmp_hls.frontend.onnx.build import MOST_CHANNELS
 from rmsmp_hls.frontend.onnx.call import Call
 from rmsmp_hls.frontend.onnx.model import Array
 from rmsmp_hls.frontend.onnx.values import Constant, Tensor, Value
@@ -160,7 +161,7 @@ def split(call: Call) -> list[Value]:
     if sizes is None:
         most = -(-total // parts)
         sizes = [min(most, total - most * i) for i in range(parts)]
-    if len(sizes) != parts or min(sizes) < 1 or sum(sizes) != total:
+    if total > MOST_CHANNELS or len(sizes) != parts or min(sizes) < 1 or sum(sizes) != total:
         raise call.refuse(f"splits {total} channels into {sizes[:8]}", "export the model again")
     starts = np.cumsum([0, *sizes])
     return [
@@ -179,9 +180,11 @@ def slice_channels(call: Call) -> list[Value]:
     for start, end, given, step in zip(starts, ends, axes, steps, strict=True):
         axis = _axis(call, given, tensor.shape)
         size = tensor.shape[axis]
-        picked = np.arange(size)[slice(*_bounds(start, end, step, size))]
-        if np.array_equal(picked, np.arange(size)):
+        if range(size)[slice(*_bounds(start, end, step, size))] == range(size):
             continue
+        if size > MOST_CHANNELS:
+            raise call.refuse(f"cuts {size} channels", _CHANNELS)
+        picked = np.arange(size)[slice(*_bounds(start, end, step, size))]
         if value is not tensor:
             raise call.refuse("cuts along several axes", _CHANNELS)
         value = _selected(call, axis, picked, "")
@@ -229,8 +232,9 @@ def pad(call: Call) -> list[Value]:
     axes = call.numbers(3, "axes") or list(range(rank))
     mode = call.text("mode", "constant")
     value = call.array(2) if call.operand(2) is not None else call.attribute("value", 0.0)
-    if mode != "constant" or float(np.asarray(value).reshape(-1)[0]) != 0.0:
-        raise call.refuse(f"pads with mode {mode!r:.40}, value {value}"[:120], "pad with zeros")
+    number = float(np.asarray(value).reshape(-1)[0])
+    if mode != "constant" or number != 0.0:
+        raise call.refuse(f"pads with mode {mode!r:.40}, value {number:g}", "pad with zeros")
     if len(pads) != 2 * len(axes) or min(pads, default=0) < 0 or max(pads, default=0) > 1 << 20:
         raise call.refuse(f"has pads {pads[:16]}", "pad by positive numbers")
     before, after = [0] * rank, [0] * rank
@@ -258,6 +262,9 @@ def resize(call: Call) -> list[Value]:
     advice = "use nearest neighbour upsampling by whole factors, e.g. nn.Upsample(scale_factor=2)"
     if mode != "nearest" or rank not in (3, 4) or call.attribute("axes") is not None:
         raise call.refuse(f"has mode {mode!r:.40}", advice)
+    policy = call.text("keep_aspect_ratio_policy", "stretch")
+    if policy != "stretch":
+        raise call.refuse(f"has keep_aspect_ratio_policy {policy!r:.40}", advice)
     at = 1 if call.node.op == "Upsample" or call.opset == 10 else 2
     given, made_sizes = call.array(at), call.numbers(3, "")
     scales: list[float]
@@ -289,6 +296,7 @@ def _repeats(call: Call, size: int, factor: int) -> bool:
     """Whether pixel i of the result is pixel i div factor; by the definition of Resize."""
     mode = call.text("coordinate_transformation_mode", "half_pixel")
     rounding = call.text("nearest_mode", "round_prefer_floor")
+    size = min(size, 1 << 10)  # pixels behind these repeat the pattern
     new = np.arange(size * factor, dtype=np.float64)
     positions = {
         "asymmetric": new / factor,

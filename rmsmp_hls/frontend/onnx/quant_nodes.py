@@ -14,6 +14,7 @@ import numpy as np
 
 from rmsmp_hls.frontend.onnx.call import Call
 from rmsmp_hls.frontend.onnx.model import Array
+from rmsmp_hls.frontend.onnx.tensors import bits_of
 from rmsmp_hls.frontend.onnx.values import (
     Coded,
     Constant,
@@ -37,6 +38,9 @@ _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 }
 _NEAREST = ("ROUND", "HALF_EVEN", "HALF_UP", "HALF_DOWN")  # differ in ties only
 _MOST_BITS = 32
+_OUTPUT_TYPES = {0: (False, 8), 2: (False, 8), 3: (True, 8), 4: (False, 16), 5: (True, 16),
+                 21: (False, 4), 22: (True, 4)}  # fmt: skip
+"""output_dtype of a QuantizeLinear without zero point -> (signed, bits)."""
 _SYMMETRIC = "use a quantizer of zero point 0, with one scale for the tensor and 2 to 8 bits"
 
 
@@ -92,15 +96,18 @@ def quantize_linear(call: Call) -> list[Value]:
     scale = call.constant(1).array
     zero = call.array(2)
     if zero is None:
-        kind = {3: np.int8, 5: np.int16, 4: np.uint16, 6: np.int32}
-        zero = np.zeros((), kind.get(int(call.attribute("output_dtype", 2)), np.uint8))
+        zero, kind = np.zeros((), np.uint8), int(call.attribute("output_dtype", 0))
+        if kind not in _OUTPUT_TYPES:
+            raise call.refuse(f"makes number type {kind}", _SYMMETRIC)
+        signed, bits = _OUTPUT_TYPES[kind]
+    else:
+        signed, bits = zero.dtype.kind == "i", bits_of(zero)
     _check_scale(call, scale)
     if zero.dtype.kind not in "iu" or call.attribute("block_size", 0):
         raise call.refuse(f"makes {zero.dtype} in blocks or floats", _SYMMETRIC)
-    limits = np.iinfo(zero.dtype)
     source = call.operand(0)
     assert isinstance(source, (Tensor, Constant))
-    low, high = int(limits.min), int(limits.max)
+    low, high = -(1 << bits - 1) if signed else 0, (1 << bits - signed) - 1
     axis = int(call.attribute("axis", 1))
     return [Coded(source, scale, zero.astype(np.int64), low, high, axis)]
 
@@ -127,17 +134,18 @@ def dequantize_linear(call: Call) -> list[Value]:
     if call.attribute("block_size", 0):
         raise call.refuse("has scales of blocks", "use a scale per tensor or per channel")
     if isinstance(source, Coded):
-        return [_completed(call, source, scale, zero)]
+        return [_completed(call, source, scale, zero, axis)]
     stored = call.constant(0)
     if stored.array.dtype.kind not in "iu":
         raise call.refuse(f"reads {stored.array.dtype}", "store integers")
     scale, zero = _along(scale, axis, stored.shape), _along(zero, axis, stored.shape)
     integers = stored.array.astype(np.int64) - zero
-    return [_weights(call, stored, integers, scale, 8 * stored.array.dtype.itemsize)]
+    return [_weights(call, stored, integers, scale, bits_of(stored.array))]
 
 
-def _completed(call: Call, coded: Coded, scale: Array, zero: Array) -> Value:
-    same = np.array_equal(scale, coded.scale) and np.array_equal(zero, coded.zero_point)
+def _completed(call: Call, coded: Coded, scale: Array, zero: Array, axis: int) -> Value:
+    same = scale.size == 1 or axis == coded.axis
+    same &= np.array_equal(scale, coded.scale) and np.array_equal(zero, coded.zero_point)
     if not same:
         raise call.refuse(
             "has another scale or zero point than the QuantizeLinear before it",
@@ -167,6 +175,8 @@ def _weights(call: Call, source: Constant, integers: Array, scale: Array, bits: 
     shape = source.shape
     if not np.isfinite(integers).all():
         raise call.refuse("quantizes weights that are NaN or infinite", "train real weights")
+    if bool((integers != np.rint(integers)).any()):
+        raise call.refuse("has a zero point that is no integer", _SYMMETRIC)
     whole = np.asarray(np.broadcast_to(integers, shape), dtype=np.int64)
     wide = np.broadcast_to(np.asarray(scale, dtype=np.float64), shape)
     values = np.asarray(whole * wide, dtype=np.float32)

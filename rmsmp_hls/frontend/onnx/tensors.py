@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ LARGEST_TENSOR = 1 << 31
 """Most elements of one tensor."""
 _LARGEST_ALL = 1 << 33  # bytes of all tensors of a file
 _EXTERNAL = 1
+_NARROW = {"INT4": ("i1", 4), "UINT4": ("u1", 4), "INT2": ("i1", 2), "UINT2": ("u1", 2)}
+"""Integers of less than a byte -> (the type that holds them, their bits)."""
 _EXPORT_AGAIN = "export the model again"
 
 
@@ -72,7 +75,7 @@ class TensorReader:
             raise ModelImportError(
                 f"its data do not fit its shape {list(dims)}", where=where, fix=_EXPORT_AGAIN
             )
-        return _plain(array)
+        return _narrow(array, *_NARROW[kind]) if kind in _NARROW else array
 
     def _external(
         self, tensor: Any, dims: tuple[int, ...], dtype: np.dtype[Any], kind: str, where: str
@@ -89,10 +92,10 @@ class TensorReader:
                 "its external data have no sound offset and length", where=where, fix=_EXPORT_AGAIN
             ) from error
         size = path.stat().st_size
-        if kind in ("INT4", "UINT4", "FLOAT4E2M1", "INT2", "UINT2"):
+        if kind in ("FLOAT4E2M1", *_NARROW):
             raise ModelImportError(
                 f"is of type {kind} in a file of its own", where=where,
-                fix="store 4-bit tensors inside the model file",
+                fix="store tensors of less than 8 bits inside the model file",
             )  # fmt: skip
         if offset < 0 or length != needed or offset + length > size:
             raise ModelImportError(
@@ -105,7 +108,7 @@ class TensorReader:
             content = file.read(length)
         if len(content) != needed:
             raise ModelImportError("its data file was cut while it was read", where=where)
-        return _plain(np.frombuffer(content, dtype=dtype.newbyteorder("<")).reshape(dims))
+        return np.frombuffer(content, dtype=dtype.newbyteorder("<")).reshape(dims)
 
     @staticmethod
     def is_external(tensor: Any) -> bool:
@@ -151,10 +154,12 @@ class TensorReader:
         return path
 
 
-def _plain(array: Array) -> Array:
-    """Return types that numpy has by itself: 4-bit integers as int8."""
-    if array.dtype.kind in "iufb" and array.dtype.isbuiltin == 1:
-        return array
-    if array.dtype.name in ("int4", "uint4", "int2", "uint2"):
-        return array.astype(np.int8)
-    return array  # half precision and the like: refused where they are read
+def bits_of(array: Array) -> int:
+    """Return the width of an array's integers in the file, which may be less than a byte."""
+    known: Mapping[str, int] = array.dtype.metadata or {}
+    return known.get("bits", 8 * array.dtype.itemsize)
+
+
+def _narrow(array: Array, holder: str, bits: int) -> Array:
+    """Return integers of less than a byte in bytes, which know their width."""
+    return array.astype(np.dtype(holder, metadata={"bits": bits}))

@@ -13,32 +13,19 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-Atom = tuple[int, int]
-Dim = tuple[Atom, ...]
-View = tuple[Dim, ...]
+from rmsmp_hls.frontend.views import Group, merged, regrouped
+
+View = tuple[Group, ...]
 
 
 def plain(shape: tuple[int, ...]) -> View:
     """Return the view of a tensor that lies as it is."""
-    return tuple(joined(((size, math.prod(shape[axis + 1 :])),)) for axis, size in enumerate(shape))
+    return tuple(merged([(size, math.prod(shape[axis + 1 :]))]) for axis, size in enumerate(shape))
 
 
 def sizes(view: View) -> tuple[int, ...]:
     """Return the shape of the view."""
     return tuple(math.prod(size for size, _ in dim) for dim in view)
-
-
-def joined(dim: Dim) -> Dim:
-    """Return the dimension in as few atoms as possible; () if it has one element."""
-    made: list[Atom] = []
-    for size, stride in dim:
-        if size == 1:
-            continue
-        if made and made[-1][1] == size * stride:
-            made[-1] = (made[-1][0] * size, stride)
-        else:
-            made.append((size, stride))
-    return tuple(made)
 
 
 def transposed(view: View, order: tuple[int, ...]) -> View:
@@ -48,29 +35,10 @@ def transposed(view: View, order: tuple[int, ...]) -> View:
 
 def reshaped(view: View, shape: tuple[int, ...]) -> View | None:
     """Return the view in another shape of as many elements; None if atoms do not divide."""
-    left = list(joined(tuple(atom for dim in view for atom in dim)))
-    made: list[Dim] = []
-    for size in shape:
-        dim: list[Atom] = []
-        while size > 1:
-            if not left:
-                return None
-            count, stride = left.pop(0)
-            if size % count == 0:
-                dim.append((count, stride))
-                size //= count
-            elif count % size == 0:
-                inner = count // size
-                dim.append((size, stride * inner))
-                left.insert(0, (inner, stride))
-                size = 1
-            else:
-                return None
-        made.append(joined(tuple(dim)))
-    return tuple(made) if not left else None
+    return regrouped(merged(atom for dim in view for atom in dim), shape)
 
 
-def offsets(dim: Dim) -> npt.NDArray[np.int64]:
+def offsets(dim: Group) -> npt.NDArray[np.int64]:
     """Return where the elements of a dimension lie, in order."""
     found = np.zeros(1, dtype=np.int64)
     for size, stride in dim:

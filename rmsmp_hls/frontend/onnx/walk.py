@@ -131,6 +131,8 @@ class _Walk:
             raise ModelImportError(
                 f"is of type {kind or 'no tensor'}", where=where, fix="export a float32 network"
             )
+        if kind == "DOUBLE":
+            self.notes.append("the network computes in float64; its weights become float32")
         batch = shape[0] if shape and shape[0] != -1 else 1
         sizes = shape[1:]
         if len(shape) not in (2, 3, 4) or min(sizes) < 1 or batch < 1:

@@ -9,10 +9,11 @@ from rmsmp_hls.frontend.ops.call import (
     Surroundings,
     Value,
 )
-from rmsmp_hls.frontend.ops.table import ALIASES, IMPORTERS, MAY_COPY, unsupported
+from rmsmp_hls.frontend.ops.table import ALIASES, CONVERSIONS, IMPORTERS, MAY_COPY, unsupported
 
 __all__ = [
     "ALIASES",
+    "CONVERSIONS",
     "IMPORTERS",
     "MAY_COPY",
     "Call",

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from rmsmp_hls.frontend.ops.call import Call, Made
 from rmsmp_hls.ir.float_ops import Concat, FloatOp, Pad, Upsample
 
+_MOST_PIXELS = 1 << 20  # of a side
 _NEAREST = "use mode='nearest' with a whole scale_factor"
 
 
@@ -65,7 +68,29 @@ def upsample(call: Call) -> tuple[FloatOp, ...]:
             f"makes {shape[1]} x {shape[2]} pixels of {source.shape[1]} x {source.shape[2]}",
             _NEAREST,
         )
+    exactly = "exact" in call.op
+    if not all(
+        _repeats(size, factor, exactly)
+        for size, factor in zip(source.shape[1:], factors, strict=True)
+    ):
+        raise call.refuse(
+            f"makes {factors[0]} x {factors[1]} pixels of one, which torch rounds unevenly",
+            "use smaller factors, e.g. two upsamplings in a row",
+        )
     return (Upsample(inputs=(source.name,), factors=factors, **call.base()),)
+
+
+def _repeats(size: int, factor: int, exactly: bool) -> bool:
+    """Whether torch reads pixel i div factor for pixel i; it computes the position in float32.
+
+    1 / 41 in float32 times 41 is below 1: pixel 41 is then the first, not the second.
+    """
+    if size * factor > _MOST_PIXELS:
+        return False
+    pixels = np.arange(size * factor)
+    positions = (pixels + np.float32(0.5 * exactly)).astype(np.float32)
+    read = np.floor(positions * np.float32(1 / factor)).astype(np.int64)
+    return bool(np.array_equal(np.minimum(read, size - 1), pixels // factor))
 
 
 def other_upsampling(call: Call) -> tuple[FloatOp, ...]:

@@ -16,6 +16,8 @@ def max_pool(call: Call) -> tuple[FloatOp, ...]:
     """aten.max_pool1d, aten.max_pool2d; of forms with indices the first result."""
     dilation = pair(call.arguments["dilation"], len(call.shape))
     window = _window(call, dilation)
+    if window.reads_only_padding(*image_shape(call.view("self").shape)[1:]):
+        raise call.refuse("has windows of nothing but padding", "use less padding")
     return (MaxPool2d(inputs=(call.activation("self").name,), window=window, **call.base()),)
 
 
@@ -35,7 +37,7 @@ def avg_pool(call: Call) -> tuple[FloatOp, ...]:
 def adaptive_avg_pool(call: Call) -> tuple[FloatOp, ...] | Made:
     """aten.adaptive_avg_pool1d and 2d where all windows are equal."""
     view = call.view("self")
-    if call.shape[2:] == (1,) and len(view.shape) == 3:
+    if call.shape[2:] == (1,) and _check_rank(call) == 3:
         return _mean(call, view, {2}, keep=True)  # also of an image whose pixels are in a row
     window = _equal_windows(call)
     return (AvgPool2d(inputs=(call.activation("self").name,), window=window, **call.base()),)
@@ -76,7 +78,20 @@ def _mean(call: Call, view: View, axes: set[int], keep: bool) -> tuple[FloatOp, 
     return Made((call.linked(replace(after, base=pool.name)),), (pool,))
 
 
+def _check_rank(call: Call) -> int:
+    """Return the rank of the operand: torch reads [C, H, W] where a 2-D pool gets three sizes."""
+    shape = call.view("self").shape
+    rank = 4 if "2d" in call.op else 3
+    if len(shape) != rank or len(call.shape) != rank:
+        raise call.refuse(
+            f"reads a tensor of shape {shape}",
+            "pool [N, C, H, W] by 2-D operations and [N, C, L] by 1-D operations",
+        )
+    return rank
+
+
 def _equal_windows(call: Call) -> Window:
+    _check_rank(call)
     (height, width), (rows, cols) = (
         image_shape(shape)[1:] for shape in (call.view("self").shape, call.shape)
     )
@@ -90,10 +105,7 @@ def _equal_windows(call: Call) -> Window:
 
 
 def _window(call: Call, dilation: tuple[int, int]) -> Window:
-    shape = call.view("self").shape
-    if len(shape) not in (3, 4) or len(call.shape) != len(shape):
-        raise call.refuse(f"reads a tensor of shape {shape}", "pool [N, C, H, W] or [N, C, L]")
-    rank = len(shape)
+    rank, shape = _check_rank(call), call.view("self").shape
     kernel = pair(call.arguments["kernel_size"], rank)
     stride = pair(call.arguments["stride"], rank) if call.arguments["stride"] else kernel
     window = Window(kernel, stride, sides(pair(call.arguments["padding"], rank, 0)), dilation)

@@ -113,11 +113,13 @@ ALIASES = frozenset(
     if op not in _COPIES
 )
 """Operations whose result may share its memory with the first argument."""
-MAY_COPY = frozenset(
+CONVERSIONS = frozenset(
     f"aten.{op}"
-    for op in (
-        "reshape.default", "reshape_as.default", "flatten.using_ints", "contiguous.default",
-        "to.dtype", "to.device", "to.dtype_layout", "to.other", "type_as.default",
-    )
-)  # fmt: skip
-"""Those of them that copy where sharing is impossible."""
+    for op in ("to.dtype", "to.device", "to.dtype_layout", "to.other", "type_as.default")
+)
+"""Those of them that copy only where they are told to."""
+MAY_COPY = CONVERSIONS | {
+    f"aten.{op}"
+    for op in ("reshape.default", "reshape_as.default", "flatten.using_ints", "contiguous.default")
+}
+"""Those of them that copy where sharing is impossible, or where they are told to."""

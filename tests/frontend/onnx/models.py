@@ -15,6 +15,7 @@ from tests.frontend.onnx.execute import result
 onnx = pytest.importorskip("onnx")
 helper = onnx.helper
 
+QONNX = "qonnx.custom_op.general"
 RNG = np.random.default_rng(7)
 
 
@@ -52,6 +53,18 @@ def node(op: str, inputs: str, outputs: str = "y", **attributes: Any) -> Any:
     domain = attributes.pop("domain", "")
     label = f"{op}_{outputs.split()[0]}"
     return helper.make_node(op, names, outputs.split(), label, domain=domain, **attributes)
+
+
+def quant(source: str, result: str, scale: float | np.ndarray, bits: int, **more: Any) -> Any:
+    """Return (node, constants) of a Quant."""
+    names = {f"{result}_s": np.array(scale, np.float32), f"{result}_b": np.array(bits, np.float32)}
+    inputs = f"{source} {result}_s zero {result}_b"
+    made = node("Quant", inputs, result, domain=QONNX, signed=1, narrow=0, rounding_mode="ROUND")
+    for name, value in more.items():
+        for attribute in made.attribute:
+            if attribute.name == name:
+                attribute.i = value
+    return made, names
 
 
 def read(proto: Any, folder: Path) -> OnnxNetwork:

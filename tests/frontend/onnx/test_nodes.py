@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from rmsmp_hls.ir.float_ops import Activation, Conv2d, MaxPool2d, SelectChannels
-from tests.frontend.onnx.models import compare, model, node, weights
+from tests.frontend.onnx.models import compare, model, node, read, weights
 
 IMAGE = (1, 4, 7, 9)
 I64 = np.int64
@@ -58,6 +58,13 @@ CASES = [
          constants={"lo": np.float32(-1), "hi": np.float32(1.5)}),
     case("clip one side", [node("Clip", "x - hi")], constants={"hi": np.float32(0.5)}),
     case("clip attributes", [node("Clip", "x", min=0.0, max=6.0)], opset=9),
+    case("least of three", [node("Sub", "a z", "c"), node("Min", "c b a", "k"),
+                           node("Max", "k z z", "l"), node("Mul", "x l")],
+         (1, 4), {"a": floats(9, 4, 1, 2), "b": floats(1, 9, -1, 1), "z": floats(0, 0, 0, 0)}),
+    case("sum of no axes", [node("ReduceSum", "a", "b", noop_with_empty_axes=1),
+                            node("Mul", "x b")], (1, 4), {"a": floats(1, 2, 3, 4)}),
+    case("sum of an empty list of axes", [node("ReduceSum", "a e", "b"), node("Mul", "x b")],
+         (1, 4), {"a": floats(1, 2, 3, 4), "e": ints()}),
     case("leaky relu", [node("LeakyRelu", "x", alpha=0.1)]),
     case("prelu", [node("PRelu", "x s")], constants={"s": floats(0.2).reshape(1, 1, 1)}),
     case("elu", [node("Elu", "x", alpha=0.7)]),
@@ -178,6 +185,25 @@ def test_what_only_resembles_a_function_stays(tmp_path: Path) -> None:
     network = compare(model(nodes, IMAGE, {"c": np.float32(1.2)}), tmp_path)
     kinds = [type(op).__name__ for op in network.graph.ops]
     assert kinds == ["Input", "BatchNorm", "Activation", "Multiply"]
+
+
+def test_a_function_of_a_clamped_tensor_stays(tmp_path: Path) -> None:
+    """x * sigmoid(x) whose x is clamped far out is no silu there."""
+    nodes = [node("Clip", "x lo hi", "c"), node("Sigmoid", "x", "s"), node("Mul", "c s")]
+    constants = {"lo": np.float32(-500), "hi": np.float32(500)}
+    network = compare(model(nodes, IMAGE, constants), tmp_path)
+    kinds = [type(op).__name__ for op in network.graph.ops]
+    assert kinds == ["Input", "Clamp", "Activation", "Multiply"]
+
+
+def test_a_tower_of_products_is_read(tmp_path: Path) -> None:
+    """Each reads the one below twice: what is looked for in them is found without doubling."""
+    nodes = [node("Tanh", "x", "m0"), *(node("Mul", f"m{i} m{i}", f"m{i + 1}") for i in range(40)),
+             node("Relu", "m40")]  # fmt: skip
+    graph = read(model(nodes, IMAGE), tmp_path).graph
+    assert [type(op).__name__ for op in graph.ops] == [
+        "Input", "Activation", *["Multiply"] * 40, "Clamp"
+    ]  # fmt: skip
 
 
 def test_pads_become_the_convolutions_padding(tmp_path: Path) -> None:

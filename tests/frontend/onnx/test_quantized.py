@@ -19,11 +19,10 @@ from rmsmp_hls.numerics.codebooks import decode_rows
 from rmsmp_hls.numerics.requantize import quantize_values
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.quantize import quantize
-from tests.frontend.onnx.models import model, node, read
+from tests.frontend.onnx.models import QONNX, model, node, quant, read
 
 onnx = pytest.importorskip("onnx")
 DATA = Path(__file__).parent / "data"
-QONNX = "qonnx.custom_op.general"
 F32 = np.float32
 
 
@@ -46,18 +45,6 @@ def reference_quant() -> Any:
             return (((codes - zero) * scale).astype(np.float32),)
 
     return Quant
-
-
-def quant(source: str, result: str, scale: float | np.ndarray, bits: int, **more: Any) -> Any:
-    """Return (node, constants) of a Quant."""
-    names = {f"{result}_s": np.array(scale, F32), f"{result}_b": np.array(bits, F32)}
-    inputs = f"{source} {result}_s zero {result}_b"
-    made = node("Quant", inputs, result, domain=QONNX, signed=1, narrow=0, rounding_mode="ROUND")
-    for name, value in more.items():
-        for attribute in made.attribute:
-            if attribute.name == name:
-                attribute.i = value
-    return made, names
 
 
 def small(**replaced: Any) -> Any:
@@ -325,3 +312,57 @@ def test_a_tensor_quantized_in_two_ways(tmp_path: Path) -> None:
     )
     with pytest.raises(ModelImportError, match="quantized in 2 ways"):
         read(proto, tmp_path)
+
+
+@pytest.mark.parametrize(("kind", "signed"), [("INT4", True), ("UINT4", False)])
+def test_four_bit_quantize_linear(kind: str, signed: bool, tmp_path: Path) -> None:
+    """A zero point of 4 bits makes codes of 4 bits, of weights and of tensors."""
+    nodes = [
+        node("QuantizeLinear", "x s z", "xi"), node("DequantizeLinear", "xi s z", "xq"),
+        node("QuantizeLinear", "w s4 n", "wi"), node("DequantizeLinear", "wi s4 n", "wq"),
+        node("Gemm", "xq wq", transB=1),
+    ]  # fmt: skip
+    constants = {"s": np.array(0.3, F32), "s4": np.array(0.05, F32), "w": weights(5, 4)}
+    proto = model(nodes, (1, 4), constants, opset=21)
+    proto.graph.initializer.append(
+        onnx.helper.make_tensor("z", onnx.TensorProto.DataType.Value(kind), [], [0])
+    )
+    proto.graph.initializer.append(onnx.helper.make_tensor("n", onnx.TensorProto.INT4, [], [0]))
+    network = read(proto, tmp_path)
+    assert network.params is not None
+    form = network.params.activations["x"]
+    assert (form.bits, form.signed) == (4, signed)
+    (weight,) = network.graph.constants.values()
+    expected = np.clip(np.rint(constants["w"] / constants["s4"]), -8, 7) * constants["s4"]
+    np.testing.assert_allclose(weight.array, expected, rtol=1e-6)
+
+
+def test_four_bit_integers_that_the_file_stores(tmp_path: Path) -> None:
+    """Weights stored as INT4 are rows of Fixed-4, but a row with -8 is of Fixed-8."""
+    codes = np.array([[-7, 7, 0, 3], [-8, 1, 2, 3]])
+    nodes = [
+        node("QuantizeLinear", "x s z", "xi"), node("DequantizeLinear", "xi s z", "xq"),
+        node("DequantizeLinear", "w s", "wq"), node("Gemm", "xq wq", transB=1),
+    ]  # fmt: skip
+    proto = model(nodes, (1, 4), {"s": np.array(0.3, F32), "z": np.int8(0)}, opset=21)
+    stored = onnx.helper.make_tensor("w", onnx.TensorProto.INT4, [2, 4], codes.ravel().tolist())
+    proto.graph.initializer.append(stored)
+    network = read(proto, tmp_path)
+    assert network.params is not None
+    (rows,) = network.params.rows.values()
+    assert rows.formats == ("Fixed-4", "Fixed-8")
+
+
+def test_a_negative_factor_turns_the_codes(tmp_path: Path) -> None:
+    """Gemm with alpha < 0 computes what the evaluator does: steps of weights stay positive."""
+    codes = np.random.default_rng(5).integers(-7, 8, (4, 3)).astype(np.int8)
+    nodes = [
+        node("QuantizeLinear", "x s z", "xi"), node("DequantizeLinear", "xi s z", "xq"),
+        node("DequantizeLinear", "w s", "wq"), node("Gemm", "xq wq", alpha=-0.5),
+    ]  # fmt: skip
+    constants = {"s": np.array(0.3, F32), "z": np.int8(0), "w": codes}
+    network = read(model(nodes, (1, 4), constants, opset=21), tmp_path)
+    x = np.array([[3, -2, 1, 5]]) * F32(0.3)
+    expected = x @ (codes * F32(0.3)) * -0.5
+    found = integers(network, x.reshape(1, 4, 1, 1))["logits"].reshape(1, 3)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
