@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
-from rmsmp_hls.train.gauss_newton import Loss
 from rmsmp_hls.train.model import RmsmpModel
 from rmsmp_hls.train.network import Network, place
+from rmsmp_hls.train.output_curvature import Loss
 from rmsmp_hls.train.ratio import Ratio, parse_ratio
 from rmsmp_hls.train.scores import (
     HessianScore,
@@ -68,8 +68,8 @@ def assign(
     """Give every row a format; rows whose format stays keep their trained scale.
 
     Shares are realized layer by layer in whole rows, each less than one row from the exact share:
-    rounded down, the rows that are left go to the largest remainders, the earlier format (shift-add,
-    Fixed-4, Fixed-8) at a tie.
+    rounded down, the rows that are left go to the largest remainders, to the earlier format
+    (shift-add, Fixed-4, Fixed-8) at a tie.
 
     Args:
         model: a prepared model.

@@ -23,9 +23,10 @@ from torch import Tensor
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.ir.float_ops import Activation, Conv2d, FloatOp, Linear, Multiply
-from rmsmp_hls.train.gauss_newton import MOST_OUTPUTS, Loss, gauss_newton_eigenvalues
+from rmsmp_hls.train.gauss_newton import gauss_newton_eigenvalues
 from rmsmp_hls.train.model import RmsmpModel
 from rmsmp_hls.train.network import Network, place
+from rmsmp_hls.train.output_curvature import MOST_OUTPUTS, Loss
 
 Kind = Literal["auto", "hessian", "gauss-newton"]
 KINDS = ("auto", "hessian", "gauss-newton")

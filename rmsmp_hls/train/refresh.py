@@ -11,7 +11,7 @@ from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.scores import Scorer
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class AssignmentSchedule:
     """Assigns rows every few epochs and leaves them alone in the last part of the training.
 

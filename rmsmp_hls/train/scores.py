@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from rmsmp_hls.errors import QuantizationError, RmsmpError
+from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.quant.rows import assign_formats, row_scales_mse, weight_error
-from rmsmp_hls.train.gauss_newton import Loss
 from rmsmp_hls.train.hessian import PROBES, Kind, row_eigenvalues
 from rmsmp_hls.train.network import Network, place
+from rmsmp_hls.train.output_curvature import Loss
 from rmsmp_hls.train.sensitivity import FOUR_BITS, RowErrors
 
 Scores = Mapping[str, npt.NDArray[np.float64]]
@@ -37,7 +38,7 @@ class Scorer(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class HessianScore:
     """RMSMP (arXiv 2111.00153): magnitude of the loss's largest eigenvalue over the row's weights.
 
@@ -79,12 +80,10 @@ class WeightErrorScore:
 
     def __call__(self, network: Network) -> Scores:
         """As `Scorer`."""
-        return {
-            op.name: weight_error(_rows(_array(network.weight(op)))) for op in network.layers()
-        }
+        return {op.name: weight_error(_finite_rows(network, op)) for op in network.layers()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class OutputErrorScore:
     """FILM-QNN (FPGA 2022): the squared error that the row as Fixed-4 makes in its layer's output.
 
@@ -101,12 +100,10 @@ class OutputErrorScore:
         book = codebook(FOUR_BITS)
         scales = {}
         for op in network.layers():
-            rows = _rows(_array(network.weight(op)))
-            _check_finite(op.name if not op.module else op.module, rows)
-            scales[op.name] = torch.from_numpy(row_scales_mse(rows, book))
+            scales[op.name] = torch.from_numpy(row_scales_mse(_finite_rows(network, op), book))
         errors = RowErrors(network, scales)
         with torch.no_grad():
-            for batch in self.inputs.split(_IMAGES):
+            for batch in torch.split(self.inputs, _IMAGES):
                 network.run(batch, errors.see)
         return {name: values.cpu().numpy() for name, values in errors.sums.items()}
 
@@ -178,14 +175,13 @@ def _array(weight: Tensor) -> npt.NDArray[np.floating]:
     return array
 
 
-def _rows(weight: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
-    return weight.reshape(len(weight), -1)
-
-
-def _check_finite(layer: str, rows: npt.NDArray[np.floating]) -> None:
-    if not np.isfinite(rows).all():
+def _finite_rows(network: Network, layer: Conv2d | Linear) -> npt.NDArray[np.floating]:
+    """Return the layer's weights [O, cols]; refuse NaN and infinity."""
+    weight = _array(network.weight(layer))
+    if not np.isfinite(weight).all():
         raise QuantizationError(
             "the weights hold NaN or infinity",
-            where=f"layer {layer!r}",
+            where=place(layer),
             fix="lower the learning rate, train again",
         )
+    return weight.reshape(len(weight), -1)

@@ -36,10 +36,17 @@ class RowErrors:
         self.error: dict[str, Tensor] = {}
         tails = affine_tails(network.plan)
         for op in network.layers():
-            weight, mine = network.weight(op).detach(), scales[op.name].to(network.weight(op).device)
+            weight, mine = (
+                network.weight(op).detach(),
+                scales[op.name].to(network.weight(op).device),
+            )
             with torch.no_grad():
                 levels = quantize_rows(weight, mine, (FOUR_BITS,) * len(weight))
-                gain = _gain(network.graph.op(tails[op.name]), network).to(mine.device).expand(len(weight))
+                gain = (
+                    _gain(network.graph.op(tails[op.name]), network)
+                    .to(mine.device)
+                    .expand(len(weight))
+                )
             self.error[op.name] = levels
             # In place: the largest layers have 400 MB of weights.
             for some in row_blocks(len(weight), weight[0].numel()):

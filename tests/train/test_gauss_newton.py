@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 import rmsmp_hls.train as rt
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.train import gauss_newton
+from rmsmp_hls.train import gauss_newton, output_curvature
 from rmsmp_hls.train.hessian import linear_by_pieces
 from rmsmp_hls.train.network import Network
 from tests.frontend.models import randomized
@@ -87,7 +87,7 @@ def test_all_rows_have_the_full_hessians_eigenvalues(
     monkeypatch.setattr(gauss_newton, "_KEPT", kept)
     model, x, y = branched()
     found = rt.row_eigenvalues(
-        model, loss, (x, y), iterations=2000, tolerance=1e-12, curvature="gauss-newton"
+        model, loss, (x, y), iterations=500, tolerance=1e-9, curvature="gauss-newton"
     )
     for op in model.layers():
         want = explicit(model, op.weight, loss, x, y)
@@ -95,10 +95,10 @@ def test_all_rows_have_the_full_hessians_eigenvalues(
         assert np.abs(want).max() > 0
 
 
-def test_double_backward_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_double_backward_finds_the_same() -> None:
     """Both ways give the same numbers where the network is linear by pieces."""
     model, x, y = branched()
-    options = {"iterations": 500, "tolerance": 1e-10}
+    options = {"iterations": 300, "tolerance": 1e-7}
     slow = rt.row_eigenvalues(model, F.cross_entropy, (x, y), curvature="hessian", **options)
     fast = rt.row_eigenvalues(model, F.cross_entropy, (x, y), **options)
     for name, values in slow.items():
@@ -106,16 +106,14 @@ def test_double_backward_finds_the_same(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_smooth_functions_behind_a_layer_need_double_backward() -> None:
-    """"auto" is the Hessian everywhere; Gauss-Newton alone is not, before a sigmoid."""
+    """ "auto" is the Hessian everywhere; Gauss-Newton alone is not, before a sigmoid."""
     torch.manual_seed(1)
     model = rt.prepare(Gated().double(), torch.zeros(1, 1, 4, 4).double())
     assert [op.name for op in linear_by_pieces(Network.of(model))] == ["fc"]
     x, y = torch.randn(5, 1, 4, 4).double(), torch.randint(0, 3, (5,))
-    options = {"iterations": 500, "tolerance": 1e-10}
+    options = {"iterations": 300, "tolerance": 1e-7}
     found = rt.row_eigenvalues(model, F.cross_entropy, (x, y), **options)
-    rough = rt.row_eigenvalues(
-        model, F.cross_entropy, (x, y), curvature="gauss-newton", **options
-    )
+    rough = rt.row_eigenvalues(model, F.cross_entropy, (x, y), curvature="gauss-newton", **options)
     for name in ("a", "fc"):
         want = explicit(model, f"{name}.weight", F.cross_entropy, x, y)
         assert found[name].numpy() == pytest.approx(want, rel=1e-3), name
@@ -138,7 +136,7 @@ def test_shared_weights_need_double_backward() -> None:
     model = rt.prepare(Twice().double(), torch.zeros(1, 4).double())
     assert [op.weight for op in linear_by_pieces(Network.of(model))] == ["fc.weight"]
     x, y = torch.randn(6, 4).double(), torch.randint(0, 3, (6,))
-    found = rt.row_eigenvalues(model, F.cross_entropy, (x, y), iterations=800, tolerance=1e-12)
+    found = rt.row_eigenvalues(model, F.cross_entropy, (x, y), iterations=300, tolerance=1e-7)
     want = explicit(model, "a.weight", F.cross_entropy, x, y)
     for op in model.layers():
         if op.weight == "a.weight":
@@ -146,37 +144,18 @@ def test_shared_weights_need_double_backward() -> None:
 
 
 def test_losses_that_tie_images_together_are_seen() -> None:
-    """"auto" goes back to double backward; "gauss-newton" says why it cannot."""
+    """ "auto" goes back to double backward; "gauss-newton" says why it cannot."""
     model, x, y = branched()
 
     def tied(outputs: Tensor, targets: Tensor) -> Tensor:
         return outputs.mean(0).pow(2).sum()
 
-    options = {"iterations": 500, "tolerance": 1e-10}
+    options = {"iterations": 300, "tolerance": 1e-7}
     found = rt.row_eigenvalues(model, tied, (x, y), **options)
     want = explicit(model, "fc.weight", tied, x, y)
     assert found["fc"].numpy() == pytest.approx(want, rel=1e-3)
     with pytest.raises(ConfigError, match="between images"):
         rt.row_eigenvalues(model, tied, (x, y), curvature="gauss-newton")
-
-
-def test_fewer_probes_than_outputs_estimate_the_outputs_curvature() -> None:
-    """The mean over many seeds of the probes' C is the loss's Hessian over the outputs."""
-    torch.manual_seed(0)
-    outputs, targets = torch.randn(2, 12).double(), torch.tensor([3, 7])
-    full = torch.autograd.functional.hessian(
-        lambda o: F.cross_entropy(o, targets), outputs
-    )  # [2, 12, 2, 12]
-    total = torch.zeros(2, 12, 12).double()
-    for seed in range(400):
-        made = gauss_newton.output_curvature(
-            outputs, F.cross_entropy, targets, 6, torch.Generator().manual_seed(seed)
-        )
-        assert len(made.columns) == 6
-        total += torch.einsum("knd,kne,kn->nde", made.columns, made.columns, made.signs) / 400
-    for image in range(2):
-        want = full[image, :, image]
-        assert float((total[image] - want).abs().max()) < 0.05 * float(want.abs().max())
 
 
 def test_a_loss_linear_in_the_outputs_has_no_curvature() -> None:
@@ -187,8 +166,8 @@ def test_a_loss_linear_in_the_outputs_has_no_curvature() -> None:
 
 
 def test_too_many_outputs_are_refused_only_if_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """"auto" takes double backward instead."""
-    monkeypatch.setattr(gauss_newton, "MOST_OUTPUTS", 4)
+    """ "auto" takes double backward instead."""
+    monkeypatch.setattr(output_curvature, "MOST_OUTPUTS", 4)
     monkeypatch.setattr("rmsmp_hls.train.hessian.MOST_OUTPUTS", 4)
     model, x, y = branched()
     with pytest.raises(ConfigError, match="5 outputs"):
