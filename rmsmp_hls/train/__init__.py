@@ -2,28 +2,51 @@
 
 from __future__ import annotations
 
-from rmsmp_hls.train.assign import assign_rows, realized
+from rmsmp_hls.train.assign import Assigned, assign, assign_rows, realized, scorer
 from rmsmp_hls.train.calibrate import calibrate
 from rmsmp_hls.train.evaluate import Evaluation
 from rmsmp_hls.train.groups import parameter_groups
 from rmsmp_hls.train.hessian import row_eigenvalues
 from rmsmp_hls.train.model import RmsmpModel, evaluating, prepare
+from rmsmp_hls.train.network import Network
 from rmsmp_hls.train.ptq import PtqResult, post_training_quantize
+from rmsmp_hls.train.refresh import AssignmentSchedule
 from rmsmp_hls.train.save import export_graph, export_params, save
+from rmsmp_hls.train.scores import (
+    HessianScore,
+    OutputErrorScore,
+    Scorer,
+    VarianceScore,
+    WeightErrorScore,
+)
+from rmsmp_hls.train.table import load_table, save_table, table_of
 
 __all__ = [
+    "Assigned",
+    "AssignmentSchedule",
     "Evaluation",
+    "HessianScore",
+    "Network",
+    "OutputErrorScore",
     "PtqResult",
     "RmsmpModel",
+    "Scorer",
+    "VarianceScore",
+    "WeightErrorScore",
+    "assign",
     "assign_rows",
     "calibrate",
     "evaluating",
     "export_graph",
     "export_params",
+    "load_table",
     "parameter_groups",
     "post_training_quantize",
     "prepare",
     "realized",
     "row_eigenvalues",
     "save",
+    "save_table",
+    "scorer",
+    "table_of",
 ]

@@ -2,28 +2,119 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from rmsmp_hls.errors import ConfigError, QuantizationError, RmsmpError
-from rmsmp_hls.quant.rows import assign_formats, weight_error
-from rmsmp_hls.train.hessian import Loss, row_eigenvalues
+from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.train.model import RmsmpModel
+from rmsmp_hls.train.network import Network, place
+from rmsmp_hls.train.output_curvature import Loss
 from rmsmp_hls.train.ratio import Ratio, parse_ratio
+from rmsmp_hls.train.scores import (
+    HessianScore,
+    OutputErrorScore,
+    Scorer,
+    VarianceScore,
+    WeightErrorScore,
+    formats_by_score,
+)
+from rmsmp_hls.train.table import Table, checked_table, load_table, table_of
 
-Method = Literal["hessian", "variance", "weight-error"]
-Table = Mapping[str, Sequence[str]]
-"""Layer name -> codebook name of every row."""
-Scores = dict[str, npt.NDArray[np.float64]]
+Method = Literal["hessian", "variance", "output-error", "weight-error"]
+METHODS = ("hessian", "variance", "output-error", "weight-error")
 
-_METHODS = ("hessian", "variance", "weight-error")
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """What an assignment did.
+
+    Attributes:
+        realized: layer name -> {codebook name: rows}.
+        changed: layer name -> rows whose format changed, layers without any left out.
+        missing: layer name -> formats with a share in the ratio that get no row there: a layer
+            of few rows cannot hold them. Empty after a table.
+        refreshed: whether rows were assigned at all.
+    """
+
+    realized: dict[str, dict[str, int]]
+    changed: dict[str, int]
+    missing: dict[str, tuple[str, ...]]
+    refreshed: bool = True
+
+    @property
+    def rows_changed(self) -> int:
+        """How many rows of all layers got another format."""
+        return sum(self.changed.values())
+
+    def text(self) -> str:
+        """Return it in words: one line, and one per layer that lacks a format."""
+        rows = sum(sum(counts.values()) for counts in self.realized.values())
+        lines = [f"{self.rows_changed} of {rows} rows changed their format"]
+        for name, formats in self.missing.items():
+            of = sum(self.realized[name].values())
+            lines.append(f"layer {name!r}: no row of {of} is {', '.join(formats)}")
+        return "\n".join(lines)
+
+
+def assign(
+    model: RmsmpModel, how: Scorer | Table | str | Path, ratio: Ratio | None = None
+) -> Assigned:
+    """Give every row a format; rows whose format stays keep their trained scale.
+
+    Shares are realized layer by layer in whole rows, each less than one row from the exact share:
+    rounded down, the rows that are left go to the largest remainders, to the earlier format
+    (shift-add, Fixed-4, Fixed-8) at a tie.
+
+    Args:
+        model: a prepared model.
+        how: a scorer of `train.scores` or your own; a table of formats by layer, or the path of a
+            YAML or JSON file with one, where layers that are not named stay as they are.
+        ratio: shares shift-add : Fixed-4 : Fixed-8 of every layer; default: as it is.
+
+    Raises:
+        ConfigError: impossible ratio, a file that cannot be read, what the scorer needs.
+        QuantizationError: the table does not fit the model, scores or weights are not finite (all
+            findings); the model then is as before.
+    """
+    shares = model.rmsmp.ratio if ratio is None else parse_ratio(ratio)
+    network, before = Network.of(model), table_of(model)
+    if isinstance(how, (str, Path)):
+        how = load_table(how)
+    scored = not isinstance(how, Mapping)
+    if isinstance(how, Mapping):
+        formats = checked_table(model, how)
+    else:
+        formats = formats_by_score(network, how, shares, model.codebook)
+    layers = [op for op in model.layers() if op.name in formats]
+    bad = [place(op) for op in layers if not bool(torch.isfinite(model.weight(op)).all())]
+    if bad:
+        raise QuantizationError.gather(
+            [QuantizationError("the weights hold NaN or infinity", where=where) for where in bad]
+        )
+    for op in layers:
+        model.rmsmp.row(op.name).assign(formats[op.name], model.weight(op))
+    model.rmsmp.ratio = shares
+    counts = realized(model)
+    wanted = dict(zip((model.codebook, "Fixed-4", "Fixed-8"), shares, strict=True))
+    lacking = {
+        name: tuple(n for n, share in wanted.items() if share > 0 and not mine.get(n))
+        for name, mine in counts.items()
+    }
+    moved = {
+        name: sum(a != b for a, b in zip(before[name], after, strict=True))
+        for name, after in formats.items()
+    }
+    return Assigned(
+        realized=counts,
+        changed={name: rows for name, rows in moved.items() if rows},
+        missing={name: found for name, found in lacking.items() if found and scored},
+    )
 
 
 def assign_rows(
@@ -36,17 +127,15 @@ def assign_rows(
     iterations: int = 10,
     seed: int = 0,
 ) -> dict[str, dict[str, int]]:
-    """Give every row a format; may be called again during training (papers: every 10 epochs).
-
-    Rows whose format stays keep their trained scale, the others get one fitted to them.
+    """As `assign`, with the measure by name.
 
     Args:
         model: a prepared model.
         ratio: shares shift-add : Fixed-4 : Fixed-8 of every layer; default: as it is.
         method: what makes a row sensitive, hence Fixed-8: "hessian", the largest
-            eigenvalue of the loss (needs `loss_fn` and `batch`); "variance" of its weights;
-            "weight-error", its squared error as Fixed-4. Or a table of formats by layer,
-            where layers that are not named stay as they are.
+            eigenvalue of the loss (needs `loss_fn` and `batch`); "output-error", the squared
+            error that it makes as Fixed-4 in its layer's output (needs `batch`); "variance" of its
+            weights; "weight-error", its squared error as Fixed-4. Or a table.
         loss_fn, batch: (outputs, targets) -> scalar, and (inputs, targets).
         iterations, seed: of the power iteration.
 
@@ -57,80 +146,50 @@ def assign_rows(
         ConfigError: impossible ratio, unknown method, missing loss or batch.
         QuantizationError: the table does not fit the model (all findings), scores not finite.
     """
-    shares = model.rmsmp.ratio if ratio is None else parse_ratio(ratio)
     if isinstance(method, str):
-        scores = _scores(model, method, loss_fn, batch, iterations, seed)
-        table: Table = {
-            op.name: assign_formats(
-                scores[op.name], _rows(model.weight(op)).var(axis=1), shares, model.codebook
-            )
-            for op in model.layers()
-        }
+        how: Scorer | Table = scorer(method, loss_fn, batch, iterations=iterations, seed=seed)
     else:
-        table = method
-        _check_table(model, table)
-    for op in model.layers():
-        if op.name in table:
-            model.rmsmp.row(op.name).assign(tuple(table[op.name]), model.weight(op))
-    model.rmsmp.ratio = shares
-    return realized(model)
+        how = method
+    return assign(model, how, ratio).realized
+
+
+def scorer(
+    method: str,
+    loss_fn: Loss | None = None,
+    batch: tuple[Tensor, Tensor] | None = None,
+    *,
+    iterations: int = 10,
+    seed: int = 0,
+) -> Scorer:
+    """Return the measure of that name; arguments as of `assign_rows`.
+
+    Raises:
+        ConfigError: unknown method, missing loss or batch.
+    """
+    if method not in METHODS:
+        raise ConfigError(
+            f"unknown assignment {method!r}",
+            where="method",
+            fix=f"choose one of {', '.join(METHODS)}, or give a table of formats",
+        )
+    if method == "variance":
+        return VarianceScore()
+    if method == "weight-error":
+        return WeightErrorScore()
+    if batch is None or (method == "hessian" and loss_fn is None):
+        what = "a loss and a batch" if method == "hessian" else "a batch"
+        give = "loss_fn=... and " if method == "hessian" else ""
+        raise ConfigError(
+            f"the measure needs {what}",
+            where=f"method {method!r}",
+            fix=f"pass {give}batch=(inputs, targets), or choose 'weight-error'",
+        )
+    if method == "output-error":
+        return OutputErrorScore(batch[0])
+    assert loss_fn is not None
+    return HessianScore(loss_fn, batch, iterations, seed=seed)
 
 
 def realized(model: RmsmpModel) -> dict[str, dict[str, int]]:
     """Return layer name -> {codebook name: number of rows}."""
-    return {op.name: dict(Counter(model.rmsmp.row(op.name).names)) for op in model.layers()}
-
-
-def _scores(
-    model: RmsmpModel,
-    method: str,
-    loss_fn: Loss | None,
-    batch: tuple[Tensor, Tensor] | None,
-    iterations: int,
-    seed: int,
-) -> Scores:
-    if method == "variance":
-        return {op.name: _rows(model.weight(op)).var(axis=1) for op in model.layers()}
-    if method == "weight-error":
-        return {op.name: weight_error(_rows(model.weight(op))) for op in model.layers()}
-    if method != "hessian":
-        raise ConfigError(
-            f"unknown assignment {method!r}",
-            where="method",
-            fix=f"choose one of {', '.join(_METHODS)}, or give a table of formats",
-        )
-    if loss_fn is None or batch is None:
-        raise ConfigError(
-            "the Hessian needs a loss and a batch",
-            where="method 'hessian'",
-            fix="pass loss_fn=... and batch=(inputs, targets), or choose 'weight-error'",
-        )
-    found = row_eigenvalues(model, loss_fn, batch, iterations=iterations, seed=seed)
-    return {name: np.abs(values.numpy()) for name, values in found.items()}
-
-
-def _rows(weight: Tensor) -> npt.NDArray[np.float64]:
-    rows: npt.NDArray[np.float64] = weight.detach().flatten(1).to(torch.float64).cpu().numpy()
-    return rows
-
-
-def _check_table(model: RmsmpModel, table: Table) -> None:
-    layers = {op.name: op.shape[0] for op in model.layers()}
-    allowed = (model.codebook, "Fixed-4", "Fixed-8")
-    findings: list[RmsmpError] = []
-    for name, formats in table.items():
-        where = f"layer {name!r}"
-        if name not in layers:
-            near = difflib.get_close_matches(name, layers, n=1)
-            hint = f"did you mean {near[0]!r}? " if near else ""
-            fix = f"{hint}layers: {', '.join(layers)}"
-            findings.append(QuantizationError("there is no such layer", where=where, fix=fix))
-        elif isinstance(formats, str) or len(formats) != layers[name]:
-            text = f"has {layers[name]} rows, the table gives {len(formats)} formats"
-            findings.append(QuantizationError(text, where=where))
-        elif not set(formats) <= set(allowed):
-            text = f"formats {sorted(set(formats) - set(allowed))} are not available"
-            fix = f"choose from {', '.join(allowed)}"
-            findings.append(QuantizationError(text, where=where, fix=fix))
-    if findings:
-        raise QuantizationError.gather(findings)
+    return {name: dict(Counter(formats)) for name, formats in table_of(model).items()}

@@ -26,7 +26,6 @@ from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
-from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.batches import Batches, Progress, check_inputs
 from rmsmp_hls.train.bias import correct_biases
 from rmsmp_hls.train.calibrate import Method, Observer, check_method, set_scales
@@ -35,8 +34,10 @@ from rmsmp_hls.train.equalize import equalize as equalize_channels
 from rmsmp_hls.train.equalize import find_pairs
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.fidelity import Comparison, Fidelity
+from rmsmp_hls.train.network import Network
 from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.row_fits import RowFits
+from rmsmp_hls.train.scores import layer_formats
 from rmsmp_hls.train.sensitivity import RowErrors
 from rmsmp_hls.train.settings import checked_settings
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
@@ -217,7 +218,8 @@ def _calibrate(
     batches: Batches,
 ) -> dict[str, Tensor]:
     """Set the scales of the activations; return layer -> the error of every row, [rows]."""
-    errors = RowErrors(graph, plan, state, constants)
+    scales = {op.name: state.row(op.name).scales().detach() for op in graph.of_type(Conv2d, Linear)}
+    errors = RowErrors(Network(graph, plan, constants.get), scales)
     observers: dict[str, Observer] = {}
 
     def observe(name: str, value: Tensor) -> None:
@@ -261,9 +263,8 @@ def _assign(
     for number, op in enumerate(layers):
         assert isinstance(op, (Conv2d, Linear))
         weight = np.asarray(graph.constants[op.weight].array)
-        variance = np.array([row.var(dtype=np.float64) for row in weight])
-        formats = assign_formats(
-            errors[op.name].numpy(), variance, settings.shares, settings.shift_add
+        formats = layer_formats(
+            weight, errors[op.name].numpy(), settings.shares, settings.shift_add
         )
         scales = fits.scales(graph.constants[op.weight], formats)
         state.row(op.name).load(formats, torch.from_numpy(scales))

@@ -9,16 +9,18 @@ the error is taken at the output, so that weights whose inputs are small count l
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor
 
 from rmsmp_hls.ir.float_ops import BatchNorm, Conv2d, FloatOp, Linear
-from rmsmp_hls.ir.graph import FloatGraph
-from rmsmp_hls.quant.placement import QuantPlan
 from rmsmp_hls.train.bias import affine_tails
 from rmsmp_hls.train.execute import product
+from rmsmp_hls.train.network import Network
 from rmsmp_hls.train.quantizers import quantize_rows, row_blocks
-from rmsmp_hls.train.state import QuantState
+
+FOUR_BITS = "Fixed-4"
 
 
 class RowErrors:
@@ -28,27 +30,30 @@ class RowErrors:
         sums: layer -> float64 [rows].
     """
 
-    def __init__(
-        self, graph: FloatGraph, plan: QuantPlan, state: QuantState, constants: dict[str, Tensor]
-    ) -> None:
-        """Quantize all weights to Fixed-4; `state` holds all rows as Fixed-4, fitted."""
+    def __init__(self, network: Network, scales: Mapping[str, Tensor]) -> None:
+        """Quantize all weights to Fixed-4, by the scales [O] of each layer."""
         self.sums: dict[str, Tensor] = {}
         self.error: dict[str, Tensor] = {}
-        tails = affine_tails(plan)
-        for op in graph.of_type(Conv2d, Linear):
-            assert isinstance(op, (Conv2d, Linear))
-            weight, rows = constants[op.weight], state.row(op.name)
-            scales = rows.scales().detach()
+        tails = affine_tails(network.plan)
+        for op in network.layers():
+            weight, mine = (
+                network.weight(op).detach(),
+                scales[op.name].to(network.weight(op).device),
+            )
             with torch.no_grad():
-                levels = quantize_rows(weight, scales, rows.names)
-            gain = _gain(graph.op(tails[op.name]), constants).expand(len(weight))
+                levels = quantize_rows(weight, mine, (FOUR_BITS,) * len(weight))
+                gain = (
+                    _gain(network.graph.op(tails[op.name]), network)
+                    .to(mine.device)
+                    .expand(len(weight))
+                )
             self.error[op.name] = levels
             # In place: the largest layers have 400 MB of weights.
             for some in row_blocks(len(weight), weight[0].numel()):
                 shape = (-1,) + (1,) * (weight.dim() - 1)
-                wrong = levels[some].double() * scales[some].reshape(shape) - weight[some].double()
+                wrong = levels[some].double() * mine[some].reshape(shape) - weight[some].double()
                 levels[some] = wrong * gain[some].reshape(shape)
-            self.sums[op.name] = torch.zeros(len(weight), dtype=torch.float64)
+            self.sums[op.name] = torch.zeros(len(weight), dtype=torch.float64, device=mine.device)
 
     def see(self, op: FloatOp, inputs: list[Tensor], made: Tensor) -> Tensor:
         """Add what one layer's rows do wrong in one batch; the value goes on as it is."""
@@ -58,8 +63,8 @@ class RowErrors:
         return made
 
 
-def _gain(op: FloatOp, constants: dict[str, Tensor]) -> Tensor:
+def _gain(op: FloatOp, network: Network) -> Tensor:
     if not isinstance(op, BatchNorm):
         return torch.ones(1, dtype=torch.float64)
-    weight = constants[op.weight].double() if op.weight else torch.ones(1, dtype=torch.float64)
-    return weight / torch.sqrt(constants[op.running_var].double() + op.eps)
+    gain = 1 / torch.sqrt(network.needed(op.running_var).double() + op.eps)
+    return gain * network.needed(op.weight).double() if op.weight else gain
