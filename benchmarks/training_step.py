@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -26,13 +27,18 @@ BATCH = 64
 EXAMPLE = Path(__file__).resolve().parent.parent / "examples" / "digits.py"
 
 
-def digits_network() -> nn.Module:
-    """Return the network of examples/digits.py with random weights."""
+def digits_example() -> ModuleType:
+    """Return examples/digits.py as a module."""
     spec = importlib.util.spec_from_file_location("digits", EXAMPLE)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    network: nn.Module = module.DigitsNet()
+    return module
+
+
+def digits_network() -> nn.Module:
+    """Return the network of examples/digits.py with random weights."""
+    network: nn.Module = digits_example().DigitsNet()
     return network
 
 
