@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.frontend.parameters import parameter_readings
@@ -21,7 +21,8 @@ def first_not_finite(model: RmsmpModel, images: Tensor) -> str:
     """
     if not bool(torch.isfinite(images).all()):
         return "the images of the batch"
-    bad = first_bad_parameter(model)
+    # Running statistics are not looked at: this very batch has spoilt them already.
+    bad = first_bad_parameter(model, statistics=False)
     if bad:
         return f"parameter {bad!r}"
     places: list[str] = []
@@ -39,13 +40,15 @@ def first_not_finite(model: RmsmpModel, images: Tensor) -> str:
     return places[0] if places else ""
 
 
-def first_bad_parameter(model: RmsmpModel) -> str:
-    """Return the first parameter or running statistic in use that holds NaN or infinity, or ""."""
+def first_bad_parameter(model: RmsmpModel, *, statistics: bool = True) -> str:
+    """Return the first parameter, or running statistic, in use that is not finite; or ""."""
     parameter, _ = lookup(model)
     used = {reading.key: parameter(reading.key) for reading in parameter_readings(model.graph)}
     scales = {f"{PREFIX}.{name}": tensor for name, tensor in model.rmsmp.named_parameters()}
     for name, tensor in (used | scales).items():
-        if tensor is not None and not bool(torch.isfinite(tensor).all()):
+        if tensor is None or not (statistics or isinstance(tensor, nn.Parameter)):
+            continue
+        if not bool(torch.isfinite(tensor).all()):
             return name
     return ""
 
