@@ -24,7 +24,7 @@ from rmsmp_hls.errors import ArtefactError, ConfigError, ModelImportError, Quant
 from rmsmp_hls.frontend.checkpoint import load_checkpoint
 from rmsmp_hls.trainer import TrainOutcome, train
 from rmsmp_hls.trainer.session import Session
-from tests.trainer.samples import HERE, config, data, same, states
+from tests.trainer.samples import HERE, config, data, network, same, states
 
 ROOT = HERE.parents[1]
 
@@ -275,3 +275,41 @@ def test_rows_are_assigned_again_until_they_are_frozen(
     monkeypatch.setattr(Session, "_assign", counted)
     run(config(tmp_path / "out"))
     assert epochs == [0, 1]
+
+
+def test_an_exported_network_is_fine_tuned(tmp_path: Path) -> None:
+    """A file of torch.export.save is trained under its own names."""
+    torch.manual_seed(0)
+    net = network().eval()
+    exported = torch.export.export(net, (torch.rand(2, 1, 4, 4),))
+    torch.export.save(exported, tmp_path / "net.pt2")
+    run(
+        config(
+            tmp_path / "out",
+            model=NetworkSource(checkpoint=tmp_path / "net.pt2"),
+            float_training=PhaseSettings(1, lr=0.01),
+            quantized_training=PhaseSettings(1),
+        )
+    )
+    trained = states(tmp_path / "out")
+    assert set(net.state_dict()) - {"1.num_batches_tracked"} <= set(trained)
+    assert not torch.equal(trained["0.weight"], net.state_dict()["0.weight"])
+
+
+def test_a_factory_starts_with_given_weights(tmp_path: Path) -> None:
+    """A state_dict is where training begins; that of another architecture is refused."""
+    torch.manual_seed(7)
+    net = network()
+    torch.save(net.state_dict(), tmp_path / "float.pth")
+    named = "tests.trainer.samples:network"
+    settings = config(
+        tmp_path / "out",
+        model=NetworkSource(named, weights=tmp_path / "float.pth"),
+        float_training=PhaseSettings(0),
+        quantized_training=PhaseSettings(0),
+    )
+    run(settings)
+    assert torch.equal(states(tmp_path / "out")["0.weight"], net.state_dict()["0.weight"])
+    other = NetworkSource(named, {"norm": "no"}, weights=tmp_path / "float.pth")
+    with pytest.raises(ArtefactError, match=r"float\.pth: belongs to another architecture"):
+        run(replace(settings, model=other, out=tmp_path / "other"))
