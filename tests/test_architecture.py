@@ -27,6 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "schedule": {"ir", "numerics", "hw"},
     "pack": {"ir", "numerics", "hw", "schedule"},
     "train": {"ir", "numerics", "quant", "frontend"},
+    "trainer": {"config", "images", "ir", "frontend", "train"},
     "codegen": {"hw", "numerics", "pack", "resources"},
     "toolchain": {"codegen", "hw", "pack", "resources"},
     "report": {"resources"},
@@ -41,11 +42,11 @@ ALLOWED: dict[str, set[str]] = {
         "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
-    "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages"},
+    "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer"},
     "__main__": {"cli"},
 }  # fmt: skip
 SEAMS = {
-    "torch": {"frontend", "train"},
+    "torch": {"frontend", "train", "trainer"},
     "onnx": {"frontend"},
     "click": {"cli"},
     "jinja2": {"codegen/render.py", "report/html.py"},

@@ -17,6 +17,7 @@ from rmsmp_hls.cli.failures import explain
 from rmsmp_hls.cli.inspect import inspect_command
 from rmsmp_hls.cli.quantize import quantize_command
 from rmsmp_hls.cli.report import report_command
+from rmsmp_hls.cli.train import train_command
 
 
 class Program(click.Group):
@@ -66,6 +67,7 @@ def program(switches: dict[str, bool] | None, debug: bool) -> None:
 program.add_command(build_command)
 program.add_command(check_command)
 program.add_command(quantize_command)
+program.add_command(train_command)
 program.add_command(inspect_command)
 program.add_command(boards_command)
 program.add_command(report_command)

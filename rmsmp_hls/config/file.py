@@ -74,7 +74,7 @@ def load_config(path: Path) -> dict[str, Any]:
     """
     import yaml
 
-    root = _compose(path)
+    root = compose(path)
     if root is None:
         return {}
     if not isinstance(root, yaml.MappingNode):
@@ -93,7 +93,7 @@ def load_config(path: Path) -> dict[str, Any]:
             seen.add(key)
             values[key] = _value(key, node)
         except ConfigError as error:
-            findings.append(_placed(error, where))
+            findings.append(placed(error, where))
     if findings:
         raise ConfigError.gather(findings)
     for key in _PATH_KEYS:
@@ -104,7 +104,7 @@ def load_config(path: Path) -> dict[str, Any]:
     return values
 
 
-def _compose(path: Path) -> Any:
+def compose(path: Path) -> Any:
     """Return the root node of a YAML file, None if the file is empty."""
     import yaml
 
@@ -161,6 +161,7 @@ def _array(node: Any) -> dict[str, int]:
     return values
 
 
-def _placed(error: ConfigError, where: str) -> ConfigError:
+def placed(error: ConfigError, where: str) -> ConfigError:
+    """Return the error at a line of the file."""
     what = f"{error.where}: {error.what}" if error.where else error.what
     return ConfigError(what, where=where, fix=error.fix)

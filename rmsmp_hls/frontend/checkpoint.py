@@ -17,9 +17,7 @@ weights_only=True)` reads: no code is stored, none is run. Fields:
 from __future__ import annotations
 
 import io
-import os
 import pickle
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +31,7 @@ from torch import Tensor
 from rmsmp_hls.errors import ModelImportError
 from rmsmp_hls.frontend.archive import HOW_TO_SAVE, check_archive
 from rmsmp_hls.frontend.fields import FieldReader, graph_to_text, params_to_text
+from rmsmp_hls.frontend.whole_file import write_whole
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.quant.params import QuantParams
@@ -93,24 +92,14 @@ def save_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
     path = Path(path)
     buffer = io.BytesIO()
     torch.save(_to_dict(checkpoint), buffer)
-    temporary = ""
     try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(buffer.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
+        write_whole(path, buffer.getbuffer())
     except OSError as error:
         raise ModelImportError(
             f"cannot be written: {error.strerror or error}",
             where=str(path),
             fix="choose a folder that exists, is writable and has room",
         ) from error
-    finally:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
 
 
 def load_checkpoint(path: str | Path) -> Checkpoint:

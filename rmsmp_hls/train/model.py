@@ -182,15 +182,33 @@ def prepare(
         ConfigError: unknown codebook, impossible ratio or width.
     """
     widths = (activation_bits, residual_bits, input_bits)
-    shift_add, shares = checked_settings(codebook, ratio, widths)
+    checked_settings(codebook, ratio, widths)
     _refuse_prepared(module)
-    traced = trace(module, example).graph
+    return prepare_traced(
+        module, trace(module, example).graph, codebook=codebook, ratio=ratio, widths=widths
+    )
+
+
+def prepare_traced(
+    module: nn.Module,
+    traced: FloatGraph,
+    *,
+    codebook: str,
+    ratio: Ratio,
+    widths: tuple[int, int, int],
+) -> RmsmpModel:
+    """As `prepare`, for a module whose graph is known.
+
+    Args:
+        module: holds the graph's parameters and buffers under their keys.
+        traced: the float network; its constants are not used.
+        codebook, ratio: as in `prepare`.
+        widths: bits of (activations, residual tensors, input).
+    """
+    shift_add, shares = checked_settings(codebook, ratio, widths)
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)
     plan = place_quantizers(
-        graph,
-        activation_bits=activation_bits,
-        residual_bits=residual_bits,
-        input_bits=input_bits,
+        graph, activation_bits=widths[0], residual_bits=widths[1], input_bits=widths[2]
     )
     model = RmsmpModel(module, graph, plan, shift_add, widths)
     model.rmsmp.ratio = shares

@@ -48,7 +48,7 @@ def test_help_lists_the_commands(call) -> None:
     ("word", "hint"),
     [
         ("buld", "Did you mean 'build'?"),
-        ("xyz", "Known: boards, build, check, inspect, quantize, report."),
+        ("xyz", "Known: boards, build, check, inspect, quantize, report, train."),
     ],
 )
 def test_a_misspelt_command_gets_a_suggestion(call, word: str, hint: str) -> None:

@@ -42,7 +42,9 @@ def test_commands_exist_with_their_options(page: str) -> None:
         assert [word for word in used if word not in options] == [], words
 
 
-@pytest.mark.parametrize(("command", "title"), [("build", "option"), ("quantize", "setting")])
+@pytest.mark.parametrize(
+    ("command", "title"), [("build", "option"), ("quantize", "setting"), ("train", "flag")]
+)
 def test_cli_page_lists_every_option(command: str, title: str) -> None:
     """The table of options is whole and holds nothing else."""
     listed = {
