@@ -20,7 +20,7 @@ from rmsmp_hls.config.values import (
 )
 from rmsmp_hls.errors import ConfigError
 
-ASSIGNMENTS = ("hessian", "variance", "weight-error")
+ASSIGNMENTS = ("hessian", "variance", "output-error", "weight-error")
 """Ways to assign rows (a test holds the list equal to `train.assign`)."""
 
 OPTIMIZERS = ("sgd", "adamw")

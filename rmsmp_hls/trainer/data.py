@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 
 from rmsmp_hls.config.training import DataSource
 from rmsmp_hls.errors import ConfigError, RmsmpError
-from rmsmp_hls.images.arrays import check_images, read_named
+from rmsmp_hls.images.arrays import fit_images, read_named
 from rmsmp_hls.trainer.factories import call_factory
 from rmsmp_hls.trainer.seeds import Place, derive, seeded
 
@@ -97,7 +97,7 @@ def _arrays(path: Path) -> Items:
     inputs, labels = read_named(path)
     if labels is None or labels.shape != (len(inputs),) or labels.dtype.kind not in "iu":
         raise ConfigError("needs whole-number `labels` [N] beside `inputs`", where=str(path))
-    check_images(inputs, inputs.shape[1:], str(path))
+    inputs = fit_images(inputs, inputs.shape[1:], str(path))
     images = torch.from_numpy(np.asarray(inputs, dtype=np.float32))
     return TensorDataset(images, torch.from_numpy(labels.astype(np.int64)))
 

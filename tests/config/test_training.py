@@ -148,4 +148,4 @@ def test_limits_hold_without_a_file_too() -> None:
 
 def test_assignments_are_those_of_training() -> None:
     """The list for users is the list of `assign_rows`."""
-    assert ASSIGNMENTS == assign._METHODS
+    assert ASSIGNMENTS == assign.METHODS
