@@ -10,7 +10,7 @@ import pytest
 from rmsmp_hls.config.training import ASSIGNMENTS, LossSettings, TrainConfig
 from rmsmp_hls.config.training_file import load_train_config
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.train import assign
+from rmsmp_hls.train.assign import METHODS
 
 MINIMAL = """
 model: {factory: "mine:network"}
@@ -148,4 +148,4 @@ def test_limits_hold_without_a_file_too() -> None:
 
 def test_assignments_are_those_of_training() -> None:
     """The list for users is the list of `assign_rows`."""
-    assert ASSIGNMENTS == assign.METHODS
+    assert ASSIGNMENTS == METHODS
