@@ -59,7 +59,7 @@ STEPS: Mapping[str, Callable[[int], nn.Module]] = {
     "swish": lambda c: Do(lambda x: x * (F.relu6(x + 3) / 6)),
     "leaky": lambda c: nn.LeakyReLU(0.1, inplace=True),
     "pool": lambda c: nn.MaxPool2d(3, 1, 1),
-    "mean": lambda c: nn.AvgPool2d(2, 1),
+    "mean": lambda c: nn.AvgPool2d(3, 1, 1),
     "pad": lambda c: nn.ZeroPad2d((1, 0, 0, 2)),
     "up": lambda c: nn.Upsample(scale_factor=2),
     "half": lambda c: Do(lambda x: torch.cat(x.chunk(2, 1)[::-1], 1)),
