@@ -7,6 +7,8 @@ training recipes (4.09 instead of 3.86 GMAC).
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -21,7 +23,7 @@ def conv_bn(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Seque
     )
 
 
-class Residual(nn.Module):
+class Residual(nn.Module, ABC):
     """relu(branch(x) + shortcut(x)); the shortcut is a projection where the shapes differ."""
 
     expansion: int
@@ -35,9 +37,9 @@ class Residual(nn.Module):
             self.shortcut = conv_bn(inputs, outputs, 1, stride)
         self.relu = nn.ReLU()
 
+    @abstractmethod
     def make_branch(self, inputs: int, width: int, stride: int) -> nn.Sequential:
         """Return the layers beside the shortcut."""
-        raise NotImplementedError
 
     def forward(self, x: Tensor) -> Tensor:
         """[N, inputs, H, W] -> [N, width * expansion, H / stride, W / stride]."""
