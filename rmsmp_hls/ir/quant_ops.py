@@ -15,7 +15,14 @@ from rmsmp_hls.ir.types import ConstTensor, Window
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuantOp(CodedOp):
-    """Base: scales are still real numbers."""
+    """Base: scales are still real numbers.
+
+    Attributes:
+        multiplier_terms: most signed powers of two of every integer multiplier of the operation;
+            0: any 18-bit number. A layer's row scales already are such that it has no more.
+    """
+
+    multiplier_terms: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

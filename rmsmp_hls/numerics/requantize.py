@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import LoweringError
+from rmsmp_hls.numerics.multipliers import nearest_terms
 
 MULTIPLIER_BITS = 18
 BIAS_BITS = 48
@@ -29,7 +30,9 @@ class Requantization:
     shift: int
 
 
-def requantization(gain: Floats, offset: Floats, acc_bound: Floats, where: str) -> Requantization:
+def requantization(
+    gain: Floats, offset: Floats, acc_bound: Floats, where: str, terms: int = 0
+) -> Requantization:
     """Choose the largest shift for which everything fits, then round.
 
     Args:
@@ -37,6 +40,7 @@ def requantization(gain: Floats, offset: Floats, acc_bound: Floats, where: str) 
         offset: [rows], output codes.
         acc_bound: [rows], largest |acc| that can occur.
         where: what it is about, for messages.
+        terms: most signed powers of two of a multiplier; 0: any number.
 
     Raises:
         LoweringError: a gain or offset is not finite, or too large for any shift.
@@ -45,7 +49,8 @@ def requantization(gain: Floats, offset: Floats, acc_bound: Floats, where: str) 
     if not (np.isfinite(gain).all() and np.isfinite(offset).all()):
         raise LoweringError("a scale or bias is not finite", where=where)
     for shift in range(MAX_SHIFT, -1, -1):
-        multiplier = np.rint(np.ldexp(gain, shift))
+        scaled = np.ldexp(gain, shift)
+        multiplier = nearest_terms(scaled, terms, 0) if terms else np.rint(scaled)
         bias = np.rint(np.ldexp(offset + 0.5, shift))
         total = acc_bound * np.abs(multiplier) + np.abs(bias)
         if np.abs(multiplier).max(initial=0) < 1 << (MULTIPLIER_BITS - 1) and total.max(

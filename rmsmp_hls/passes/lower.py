@@ -7,6 +7,7 @@ whole image); vectors become 1 x 1 images. Invariant kept: weight codes never ch
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -48,6 +49,7 @@ from rmsmp_hls.ir.quant_ops import (
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
 from rmsmp_hls.numerics.codebooks import row_powers
 from rmsmp_hls.numerics.functions import apply_function
+from rmsmp_hls.numerics.multipliers import restricted_gains
 from rmsmp_hls.numerics.requantize import Requantization, quantize_values, requantization
 
 Floats = npt.NDArray[np.float64]
@@ -132,12 +134,13 @@ def _lower_matmul(op: QuantMatmul, source: IntOp) -> IntOp:
     offset = np.asarray(op.offset.array, dtype=np.float64)
     where = f"layer {op.module or op.name!r}"
     if op.output is None:
-        scale = _logit_unit(unit, offset, reach)
-        folded = requantization(unit / scale, offset / scale, reach, where)
+        scale = _logit_unit(unit, offset, reach, op.multiplier_terms)
+        folded = requantization(unit / scale, offset / scale, reach, where, op.multiplier_terms)
         low, high = _INT32
         logits = ConstTensor(unit), ConstTensor(offset)
     else:
-        folded = requantization(unit / op.output.scale, offset / op.output.scale, reach, where)
+        scale = op.output.scale
+        folded = requantization(unit / scale, offset / scale, reach, where, op.multiplier_terms)
         low, high = _bounds(op.output, op.low, op.high)
         logits = _EMPTY, _EMPTY
     return IntMatmul(
@@ -175,23 +178,27 @@ def _accumulator(
     return power.astype(np.float64) * largest, bits
 
 
-def _logit_unit(unit: Floats, offset: Floats, reach: Floats) -> float:
+def _logit_unit(unit: Floats, offset: Floats, reach: Floats, terms: int) -> float:
     """Return the real value of 1 in the logits' common scale.
 
-    As fine as scores in 31 bits and multipliers in 17 bits allow.
+    As fine as scores in 31 bits and multipliers in 17 bits allow; a power of two where
+    multipliers are sums of few of them.
     """
     largest = float((np.abs(unit) * reach + np.abs(offset)).max(initial=0.0))
     finest = max(largest / (1 << 30), float(np.abs(unit).max(initial=0.0)) / (1 << 16))
-    return finest if finest > 0 else 1.0
+    if finest <= 0:
+        return 1.0
+    return math.ldexp(1.0, math.frexp(finest)[1]) if terms else finest
 
 
 def _requantized(gains: list[float], reach: list[int], op: QuantOp) -> Requantization:
     """Return multipliers of sums of terms, none of which passes `reach`; one bias, one shift."""
     return requantization(
-        np.array(gains),
+        restricted_gains(gains, op.multiplier_terms),
         np.zeros(len(gains)),
         np.array(reach) * len(gains),
         f"layer {op.module or op.name!r}",
+        op.multiplier_terms,
     )
 
 

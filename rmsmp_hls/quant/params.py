@@ -32,6 +32,8 @@ class QuantParams:
         ratio: asked shares shift-add : Fixed-4 : Fixed-8.
         codebook: name of the shift-add codebook.
         activation_bits, residual_bits, input_bits: what the quantizers were placed with.
+        multiplier_terms: most signed powers of two of every integer multiplier, 1..3; 0: any
+            18-bit number.
     """
 
     activations: Mapping[str, ActFormat]
@@ -41,6 +43,7 @@ class QuantParams:
     activation_bits: int = 4
     residual_bits: int = 8
     input_bits: int = 8
+    multiplier_terms: int = 0
 
     def __post_init__(self) -> None:
         """Freeze the mappings."""

@@ -9,6 +9,7 @@ import numpy as np
 from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import CODEBOOKS
+from rmsmp_hls.numerics.multipliers import MOST_TERMS
 from rmsmp_hls.quant.params import QuantParams, RowParams
 
 
@@ -31,6 +32,7 @@ def params_to_json(params: QuantParams) -> dict[str, Any]:
         "activation_bits": params.activation_bits,
         "residual_bits": params.residual_bits,
         "input_bits": params.input_bits,
+        "multiplier_terms": params.multiplier_terms,
     }
 
 
@@ -46,6 +48,7 @@ def params_from_json(data: Any) -> QuantParams:
         first, second, third = (float(share) for share in data["ratio"])
         bits = [int(data[key]) for key in ("activation_bits", "residual_bits", "input_bits")]
         name = str(data["codebook"])
+        terms = int(data.get("multiplier_terms", 0))  # absent in files of earlier versions
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(
             f"the quantization parameters are damaged ({type(error).__name__}: {error})",
@@ -56,7 +59,12 @@ def params_from_json(data: Any) -> QuantParams:
             f"the quantization parameters name codebook {name[:40]!r} and bit widths {bits}",
             fix=f"known codebooks: {', '.join(CODEBOOKS)}; bit widths are 2..8",
         )
-    return QuantParams(activations, rows, (first, second, third), name, *bits)
+    if not 0 <= terms <= MOST_TERMS:
+        raise ArtefactError(
+            f"the quantization parameters ask for multipliers of {terms} terms",
+            fix=f"multipliers have 0..{MOST_TERMS} terms",
+        )
+    return QuantParams(activations, rows, (first, second, third), name, *bits, terms)
 
 
 def _activation(data: Any) -> ActFormat:

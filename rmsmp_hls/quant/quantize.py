@@ -48,6 +48,7 @@ from rmsmp_hls.ir.quant_ops import (
 )
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.numerics.multipliers import matmul_factors
 from rmsmp_hls.quant.affine import affine_of, formats_of_ones
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.placement import Narrow, QuantPlan, QuantPoint, plan_of
@@ -160,6 +161,7 @@ class _Builder:
             "shape": op.shape,
             "output": self._format(point.tensor),
             "module": op.module,
+            "multiplier_terms": self.params.multiplier_terms,
         }
         if isinstance(op, Input):
             return QuantInput(**common)
@@ -216,6 +218,7 @@ class _Builder:
                 shape=source.shape,
                 output=self.params.activations[narrow.scale],
                 module=op.module,
+                multiplier_terms=self.params.multiplier_terms,
                 low=-np.inf,
                 high=np.inf,
             )
@@ -231,20 +234,37 @@ class _Builder:
         norm = self.graph.op(point.batchnorm) if point.batchnorm else None
         assert norm is None or isinstance(norm, BatchNorm)
         gain, offset = affine_of(self.graph, op.bias, norm, len(weight))
+        scales = np.asarray(rows.scales.array, dtype=np.float64)
+        scales = scales * self._factors(gain, scales, common)
         return QuantMatmul(
             **common | {"module": op.module or op.name},
-            codes=ConstTensor(encode_rows(weight, rows)),
+            codes=ConstTensor(encode_rows(weight, RowParams(rows.formats, ConstTensor(scales)))),
             formats=rows.formats,
-            row_scales=ConstTensor(np.asarray(rows.scales.array, dtype=np.float64)),
+            row_scales=ConstTensor(scales),
             gain=ConstTensor(gain),
             offset=ConstTensor(offset),
             window=op.window if isinstance(op, Conv2d) else None,
             groups=op.groups if isinstance(op, Conv2d) else 1,
         )
 
+    def _factors(
+        self, gain: npt.NDArray[np.float64], scales: npt.NDArray[np.float64], common: dict[str, Any]
+    ) -> npt.NDArray[np.float64]:
+        """Return by what row scales change, so that the multipliers have few terms, [rows]."""
+        read, made = self.by_name[common["inputs"][0]].output, common["output"]
+        assert read is not None
+        terms = self.params.multiplier_terms
+        return matmul_factors(gain, scales, read.scale, made.scale if made else 1.0, terms)
+
     def _batch_norm(self, op: BatchNorm, common: dict[str, Any]) -> QuantMatmul:
         channels = op.shape[0]
         gain, offset = affine_of(self.graph, "", op, channels)
+        factors = self._factors(gain, np.ones(channels), common)
+        if op.bias:  # what the mean becomes stays; the weights are ones, no scale can give way
+            center = np.asarray(self.graph.constants[op.bias].array, dtype=np.float64)
+        else:
+            center = np.zeros(channels)
+        gain, offset = gain * factors, center + (offset - center) * factors
         formats = formats_of_ones(self.params.ratio, self.params.codebook, channels)
         ones = [codebook(name).encode(np.ones((1, 1, 1), dtype=np.int64)) for name in formats]
         return QuantMatmul(

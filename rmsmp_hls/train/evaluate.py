@@ -171,7 +171,9 @@ def quantizers_of(graph: FloatGraph, plan: QuantPlan, params: QuantParams) -> Qu
         known = params.rows[op.name]
         rows[op.name] = RowQuantizer(op.shape[0], torch.device("cpu")).double()
         rows[op.name].load(known.formats, torch.from_numpy(np.array(known.scales.array)))
-    return QuantState(activations, rows)
+    state = QuantState(activations, rows)
+    state.multiplier_terms = params.multiplier_terms
+    return state
 
 
 def _integers(tensor: Tensor, accumulators: bool) -> npt.NDArray[np.integer]:

@@ -37,24 +37,12 @@ from rmsmp_hls.ir.float_ops import (
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import Window
 from rmsmp_hls.quant.placement import QuantPlan
+from rmsmp_hls.train.coded import Coded
 from rmsmp_hls.train.functions import activation
+from rmsmp_hls.train.restricted import TIE, Restriction
 from rmsmp_hls.train.state import QuantState
 
 _EXACT_FLOAT32 = float(1 << 24)  # integers up to here, and their sums, are exact in float32
-
-
-@dataclass(frozen=True, slots=True)
-class Coded:
-    """A quantized tensor: codes [N, ...] as floats, scalar scale, largest |code| possible."""
-
-    codes: Tensor
-    scale: Tensor
-    bound: int
-
-    @property
-    def value(self) -> Tensor:
-        """scale * code."""
-        return self.codes * self.scale
 
 
 def _no_module(path: str) -> None:
@@ -85,6 +73,7 @@ class Run:
     observe: Callable[[str, Tensor], None] | None = None
     codes: dict[str, Tensor] | None = None
     _narrows: dict[str, Tensor | Coded] = field(default_factory=dict)
+    _restriction: Restriction | None = None
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the network's result for a batch, in the type of `x`.
@@ -92,6 +81,8 @@ class Run:
         Args:
             x: [N, C, H, W] or [N, F]; [N, C, L] for images (C, 1, L), and so is the result then.
         """
+        if self.state is not None and self.state.multiplier_terms:
+            self._restriction = Restriction(self.graph, self.plan, self.parameter, self.state)
         tensors: dict[str, Tensor | Coded] = {}
         uses = Counter(source for op in self.graph for source in op.inputs)
         uses[self.graph.output] += 1
@@ -129,6 +120,8 @@ class Run:
         if self.state is None:
             return value
         quantizer = self.state.activation(self.plan.quantizer_of(name))
+        if self._restriction is not None and self.exact:
+            value = value + TIE * quantizer.scale()
         codes, scale = quantizer(value)
         self._record(name, codes)
         return Coded(codes, scale, max(-quantizer.low, quantizer.high))
@@ -138,11 +131,16 @@ class Run:
             self.codes[name] = codes
 
     def _compute(self, op: FloatOp, inputs: list[Tensor | Coded]) -> Tensor | Coded:
+        if self._restriction is not None:
+            inputs = self._restriction.operands(op, inputs)
         source = inputs[0]
         if isinstance(op, (Conv2d, Linear)):
             return self._matmul(op, source)
         if isinstance(op, BatchNorm):
-            return self._batch_norm(op, _value(source))
+            made = self._batch_norm(op, _value(source))
+            if self._restriction is None or not isinstance(source, Coded):
+                return made
+            return self._restriction.lone_batch_norm(op, source.scale, made)
         if isinstance(op, Clamp):
             return torch.clamp(_value(source), op.low, op.high)
         if isinstance(op, Add):
@@ -192,6 +190,8 @@ class Run:
         if narrow is None:
             return source
         if narrow.name not in self._narrows:
+            if self._restriction is not None:
+                source = self._restriction.narrowed(narrow.name, source)
             self._narrows[narrow.name] = self._quantize(narrow.name, _value(source))
         return self._narrows[narrow.name]
 
@@ -199,7 +199,8 @@ class Run:
         weight, bias = self._needed(op.weight), self.parameter(op.bias)
         if self.state is None or not isinstance(source, Coded):
             return product(op, _value(source), weight, bias)
-        integers, scales = self.state.row(op.name)(weight)
+        factors = self._restriction.rows(op, source.scale) if self._restriction else None
+        integers, scales = self.state.row(op.name)(weight, factors)
         if self.exact:
             acc = _exact_product(op, source, integers)
         else:

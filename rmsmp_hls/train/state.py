@@ -139,9 +139,9 @@ class RowQuantizer(_Quantizer):
         """Return the scales, float64 [O]."""
         return self._scale()
 
-    def forward(self, weight: Tensor) -> tuple[Tensor, Tensor]:
-        """Return (integers float64 [O, ...], scales float64 [O])."""
-        scales = self.scales()
+    def forward(self, weight: Tensor, factors: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return (integers float64 [O, ...], scales float64 [O], times `factors` if given)."""
+        scales = self.scales() if factors is None else self.scales() * factors
         return quantize_rows(weight, scales, self.names), scales
 
 
@@ -151,6 +151,7 @@ class QuantState(nn.Module):
     Attributes:
         quantized: whether the quantizers are on.
         ratio: asked shares shift-add : Fixed-4 : Fixed-8.
+        multiplier_terms: most signed powers of two of an integer multiplier; 0: any number.
         was_absent: whether the last state_dict that was loaded had no quantizers.
     """
 
@@ -165,6 +166,7 @@ class QuantState(nn.Module):
         self.was_absent = False
         self.quantized = True
         self.ratio: tuple[float, float, float] = (0.0, 1.0, 0.0)
+        self.multiplier_terms = 0
 
     def activation(self, name: str) -> ActivationQuantizer:
         """Return a quantizer by its name (`QuantPlan.quantizer_of` a tensor or narrow)."""
