@@ -1,6 +1,7 @@
 /// Accumulator to the next code: multiply, add, shift, clamp (docs/numerics.md).
 #pragma once
 
+#include "multiplier.hpp"
 #include "pragmas.hpp"
 #include "units.hpp"
 
@@ -55,8 +56,8 @@ typename U::Acc Corrected(typename U::Acc psum, const RowParams<U>& row) {
 
 /// y = clamp((acc * multiplier + bias) >> shift, low, high).
 ///
-/// acc_bits x 18 bits: one DSP up to 27 (DSP48E2) or 25 (DSP48E1) accumulator bits. The sum
-/// has a bit more than its terms, so no bias of 48 bits can overflow it.
+/// acc_bits x 18 bits: one DSP up to 27 (DSP48E2) or 25 (DSP48E1) accumulator bits, or shifts and
+/// adds. The sum has a bit more than its terms, so no bias of 48 bits can overflow it.
 template <typename U>
 typename U::Bound Requantize(typename U::Acc acc, const RowParams<U>& row, typename U::Shift shift,
                              typename U::Bound low, typename U::Bound high) {
@@ -66,7 +67,9 @@ typename U::Bound Requantize(typename U::Acc acc, const RowParams<U>& row, typen
   static constexpr int kSumBits = (kProductBits > 48 ? kProductBits : 48) + 1;
   typedef typename T::template Int<kSumBits> Sum;
   const Sum sum = static_cast<Sum>(
-      static_cast<Sum>(T::template Multiply<U::kAccBits, 18>(acc, row.multiplier)) + row.bias);
+      static_cast<Sum>(
+          Multiplier<T, U::kAccBits, U::kMultiplierTerms>::Times(acc, row.multiplier)) +
+      row.bias);
   return ShiftAndClamp<U, Sum>(sum, shift, low, high);
 }
 

@@ -44,6 +44,7 @@ struct Units {
   static constexpr int kAddressBits = BitsFor<Config::kActivationDepth>::kBits + 1;
   static constexpr int kGroupBits = BitsFor<Config::kTileGroups>::kBits + 1;
   static constexpr int kAccBits = Config::kAccBits;
+  static constexpr int kMultiplierTerms = Config::kMultiplierTerms;
 
   static_assert(kFixed4Lanes % 2 == 0, "fixed4_lanes must be even: a DSP takes two rows");
   static_assert(kRows >= 1, "the array has no row lane: set one of the *_lanes");
@@ -57,6 +58,8 @@ struct Units {
   static_assert(kVectorLanes % 4 == 0, "vector_lanes must be a multiple of 4");
   static_assert(kWordBits % 32 == 0, "weight_word_bits must be a multiple of 32");
   static_assert(kAccBits >= 8 && kAccBits <= 32, "acc_bits must be 8 .. 32");
+  static_assert(kMultiplierTerms >= 0 && kMultiplierTerms <= 3,
+                "multiplier_terms must be 0 .. 3: terms of six bits in 18");
   static_assert(kMinStep >= 8, "min_step must be at least 8: latency of a partial sum");
 
   // Memory words and streams.

@@ -38,7 +38,8 @@ struct LaneState {
 ///
 /// Only the addition (or comparison) is in the loop that acc closes: a product of two codes
 /// starts from code_a, which is written one tap before and never from a product. Multipliers per
-/// lane: 9 x 9 bits for two codes, whose product has 18, and 18 x 18 bits, one DSP, behind it.
+/// lane: 9 x 9 bits for two codes, whose product has 18, and 18 x 18 bits behind it: one DSP, or
+/// shifts and adds.
 template <typename U>
 typename U::Bound VectorLane(const VectorOp<U>& op, const TapControl<U>& tap,
                              typename U::Nibble now, const typename Tables<U>::Lane& table,
@@ -61,9 +62,9 @@ typename U::Bound VectorLane(const VectorOp<U>& op, const TapControl<U>& tap,
                                      : only;
 
   const Operand codes = T::template Multiply<9, 9>(lane.code_a, code);
-  const Sum product = static_cast<Sum>(T::template Multiply<18, 18>(
-      tap.is_b && !op.multiply ? op.multiplier_b : op.multiplier_a,
-      tap.is_b && op.multiply ? codes : static_cast<Operand>(code)));
+  const Sum product = static_cast<Sum>(Multiplier<T, 18, U::kMultiplierTerms>::Times(
+      tap.is_b && op.multiply ? codes : static_cast<Operand>(code),
+      tap.is_b && !op.multiply ? op.multiplier_b : op.multiplier_a));
   // -256 is smaller than any code, so that padding never wins a maximum.
   const Sum before = tap.first || op.multiply ? static_cast<Sum>(op.maximum ? -256 : 0) : lane.acc;
   const Sum larger =

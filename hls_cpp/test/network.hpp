@@ -99,10 +99,11 @@ class Network : public VectorPacker<Config> {
         const int first_block = tile / group_tiles * blocks;
         const std::vector<int> row =
             RandomRow(lane, channel < 0, source, window, first_block, blocks, tiles);
-        const Int multiplier = channel < 0 ? 0 : this->random.In(-300, 300);
+        const Factor factor = RandomFactor(this->random, Config::kMultiplierTerms, -300, 300);
+        const Int multiplier = factor.value;
         const Int bias = this->random.In(0, 8 << shift);
         const Int correction = channel < 0 ? 0 : Correction(source, row);
-        PushParams(this->params, kTn, multiplier, bias, correction, channel);
+        PushParams(this->params, kTn, factor.stored, bias, correction, channel);
         if (channel < 0) continue;
         for (int y = 0; y < t.height; ++y) {
           for (int x = 0; x < t.width; ++x) {

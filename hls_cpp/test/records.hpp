@@ -60,6 +60,29 @@ inline Int Dot(const Tensor& source, const Window& window, const std::vector<int
   return sum;
 }
 
+/// A multiplier, and the 18 bits that tell it to an array.
+struct Factor {
+  Int value, stored;
+};
+
+/// A random multiplier in low .. high, as an array with `terms` terms can have it (0: any).
+inline Factor RandomFactor(check::Random& random, int terms, Int low, Int high) {
+  if (terms == 0) {
+    const Int any = random.In(low, high);
+    return Factor{any, any};
+  }
+  for (;;) {
+    Factor factor = {0, 0};
+    for (int i = 0; i < 3; ++i) {
+      const Int exponent = i < terms && random.In(0, 9) > 0 ? random.In(0, 17) : 31;
+      const bool negative = random.In(0, 1) == 1;
+      if (exponent < 31) factor.value += negative ? -(Int(1) << exponent) : Int(1) << exponent;
+      factor.stored |= (exponent | (negative ? 32 : 0)) << (6 * i);
+    }
+    if (factor.value >= low && factor.value <= high) return factor;
+  }
+}
+
 /// The 128-bit word of one row lane; channel -1 for a lane without a row.
 inline void PushParams(std::vector<uint8_t>& params, int channels, Int multiplier, Int bias,
                        Int correction, int channel) {

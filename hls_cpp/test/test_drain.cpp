@@ -23,9 +23,16 @@ static rmsmp::MatmulOp<U> Op(int planes, bool logits) {
   return op;
 }
 
+/// 16 of row 0, of row q 16 - 2^(q - 1): two terms, as the array adds them.
+static int Multiplier(int q) { return q == 0 ? 16 : 16 - (1 << (q - 1)); }
+static int Stored(int q) {
+  const int bits = 4 | ((q == 0 ? 31 : (q - 1) | 32) << 6) | (31 << 12);
+  return bits >= 1 << 17 ? bits - (1 << 18) : bits;
+}
+
 static void Rows(rmsmp::RowParams<U> (&rows)[U::kDrainRows]) {
   for (int q = 0; q < U::kDrainRows; ++q) {
-    rows[q].multiplier = static_cast<rmsmp::Types::Int<18> >(16 - q);
+    rows[q].multiplier = static_cast<rmsmp::Types::Int<18> >(Stored(q));
     rows[q].bias = 8;
     rows[q].correction = q;
     rows[q].position = static_cast<U::Position>((3 * q + 2) % 16);
@@ -35,7 +42,7 @@ static void Rows(rmsmp::RowParams<U> (&rows)[U::kDrainRows]) {
 }
 
 static int Expected(int acc, int q) {
-  const int scaled = (acc + q) * (16 - q) + 8;
+  const int scaled = (acc + q) * Multiplier(q) + 8;
   const int y = scaled >= 0 ? scaled / 16 : -((15 - scaled) / 16);
   return y < -100 ? -100 : y > 100 ? 100 : y;
 }

@@ -13,7 +13,8 @@ struct VectorRecord {
   unsigned flags;
   Tensor a, b, destination;
   Window window;
-  Int multiplier_a, multiplier_b, bias;
+  Factor multiplier_a, multiplier_b;
+  Int bias;
   int shift;
   Format format;
   int repeat_y, repeat_x;
@@ -29,7 +30,8 @@ class VectorPacker : public Builder<Config> {
   Tensor Pool(const Tensor& source, const Window& window, Format format, bool maximum) {
     Tensor t = this->Allocate(source.channels, window.OutY(source.height), window.OutX(source.width),
                         format);
-    const Int multiplier = this->random.In(1, 2000);
+    const Factor factor = RandomFactor(this->random, Config::kMultiplierTerms, 1, 2000);
+    const Int multiplier = factor.value;
     const Int bias = this->random.In(0, 1 << 12);
     const int shift = 12;
     for (int c = 0; c < t.channels; ++c) {
@@ -53,7 +55,7 @@ class VectorPacker : public Builder<Config> {
     }
     VectorRecord record = Record(maximum ? kMaximum : 0, source, t, format);
     record.window = window;
-    record.multiplier_a = maximum ? 1 : multiplier;
+    if (!maximum) record.multiplier_a = factor;
     record.bias = maximum ? 0 : bias;
     record.shift = maximum ? 0 : shift;
     Push(record);
@@ -65,25 +67,29 @@ class VectorPacker : public Builder<Config> {
     Tensor t = this->Allocate(a.channels, a.height, a.width, format);
     VectorRecord record = Record(kBinary, a, t, format);
     record.b = b;
-    record.multiplier_a = this->random.In(-131072, 131071);
-    record.multiplier_b = this->random.In(-131072, 131071);
+    const int terms = Config::kMultiplierTerms;
+    record.multiplier_a = RandomFactor(this->random, terms, -131072, 131071);
+    record.multiplier_b = RandomFactor(this->random, terms, -131072, 131071);
     record.bias = this->random.In(-(Int(1) << 24), Int(1) << 24);
     record.shift = 20;
     for (std::size_t i = 0; i < t.codes.size(); ++i) {
-      t.codes[i] = Result(record, a.codes[i] * record.multiplier_a +
-                                      b.codes[i] * record.multiplier_b);
+      t.codes[i] = Result(record, a.codes[i] * record.multiplier_a.value +
+                                      b.codes[i] * record.multiplier_b.value);
     }
     Push(record);
     return t;
   }
 
-  /// VECTOR of two operands, multiplied; b may be one pixel, the same for all of a.
-  Tensor Multiply(const Tensor& a, const Tensor& b, Format format, Int multiplier) {
+  /// VECTOR of two operands, multiplied, and by a number of 0 .. `largest` or, where that is
+  /// negative, `largest` .. -1; b may be one pixel, the same for all of a.
+  Tensor Multiply(const Tensor& a, const Tensor& b, Format format, Int largest) {
     Tensor t = this->Allocate(a.channels, a.height, a.width, format);
     const bool broadcast = b.height == 1 && b.width == 1;
     VectorRecord record = Record(kBinary | kMultiply | (broadcast ? kBroadcast : 0), a, t, format);
     record.b = b;
-    record.multiplier_a = multiplier;
+    record.multiplier_a = RandomFactor(this->random, Config::kMultiplierTerms,
+                                       largest < 0 ? largest : 0, largest < 0 ? -1 : largest);
+    const Int multiplier = record.multiplier_a.value;
     record.bias = this->random.In(0, Int(1) << 20);
     record.shift = 18;
     for (int c = 0; c < t.channels; ++c) {
@@ -141,7 +147,8 @@ class VectorPacker : public Builder<Config> {
 
  private:
   static VectorRecord Record(unsigned flags, const Tensor& a, const Tensor& t, Format format) {
-    const VectorRecord record = {flags, a, a, t, Square(1, 1, 0), 1, 1, 0, 0, format, 1, 1};
+    const VectorRecord record = {flags, a, a, t, Square(1, 1, 0), {1, 1}, {1, 1},
+                                 0,     0, format, 1, 1};
     return record;
   }
 
@@ -166,7 +173,7 @@ class VectorPacker : public Builder<Config> {
       const int fields[] = {r.b.base, r.b.planes, r.b.line_stride, r.b.pixel_stride};
       for (int i = 0; i < 4; ++i) op[23 + i] = static_cast<uint32_t>(fields[i]);
     }
-    const Int fields[] = {r.multiplier_a, r.multiplier_b, r.shift, r.format.Low(),
+    const Int fields[] = {r.multiplier_a.stored, r.multiplier_b.stored, r.shift, r.format.Low(),
                           r.format.High(), r.bias, r.bias >> 32, planes, r.repeat_y, r.repeat_x};
     for (int i = 0; i < 10; ++i) op[27 + i] = static_cast<uint32_t>(fields[i]);
     this->iterations.push_back(static_cast<uint64_t>(r.destination.height) * r.destination.width *

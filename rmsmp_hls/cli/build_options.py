@@ -41,6 +41,7 @@ _OPTIONS = (
     click.option("-o", "--output", "out", type=PATH, help="Build folder.  [default: build]"),
     _text("--ratio", "S:F4:F8", "Rows shift-add : fixed-4 : fixed-8, e.g. 65:30:5."),
     _text("--codebook", "NAME", "Codebook of the shift-add rows: SP2-4, PoT-4 or APoT-4."),
+    _text("--multipliers", "exact|k-hot:K|po2", "Requantize by K = 1..3 shifts and adds, no DSP."),
     click.option("--data", type=PATH, help="Images: .npz with inputs [N,C,H,W], maybe labels [N]."),
     click.option("--images", type=int, metavar="N", help="Use the first N images only."),
     _repeated("--array", "array", "FIELD=NUMBER", "Set a field of the array; may be repeated."),
@@ -68,6 +69,7 @@ _OPTIONS = (
     click.option("--percentile", type=float, help="With --method percentile.  [default: 99.9]"),
     _switch("--no-bias-correction", "Leave the biases as they are."),
     _text("--equalize", "auto|on|off", "Equalize channels across layers.  [default: auto]"),
+    _text("--activation-scales", "free|po2", "Scales of tensors: any, or powers of two."),
 )
 
 

@@ -84,6 +84,20 @@ _PATH = click.Path(path_type=Path)
     show_default=True,
     help="Equalize channels across layers; auto: where it helps.",
 )
+@click.option(
+    "--multipliers",
+    type=click.Choice(["exact", "k-hot:1", "k-hot:2", "k-hot:3", "po2"]),
+    default="exact",
+    show_default=True,
+    help="Requantize by K shifts and adds; po2: by a shift.",
+)
+@click.option(
+    "--activation-scales",
+    type=click.Choice(["free", "po2"]),
+    default="free",
+    show_default=True,
+    help="Scales of tensors: any, or powers of two.",
+)
 def quantize_command(
     model: Path, mean: str | None, std: str | None, no_bias_correction: bool, **given: Any
 ) -> None:

@@ -32,7 +32,8 @@ class QuantizeOptions:
         images: use so many images only, evenly spread.
         normalization: of image files.
         ratio, codebook, activation_bits, residual_bits, input_bits, method, percentile,
-            bias_correction, equalize: as in `train.ptq.post_training_quantize`.
+            bias_correction, equalize, multipliers, activation_scales: as in
+            `train.ptq.post_training_quantize`.
 
     Raises:
         ConfigError: `out` is the model itself.
@@ -52,6 +53,8 @@ class QuantizeOptions:
     percentile: float = 99.9
     bias_correction: bool = True
     equalize: str = "auto"
+    multipliers: str = "exact"
+    activation_scales: str = "free"
 
     def __post_init__(self) -> None:
         """Refuse to overwrite the source."""
@@ -112,6 +115,8 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
         percentile=options.percentile,
         bias_correction=options.bias_correction,
         equalize=options.equalize,  # type: ignore[arg-type]
+        multipliers=options.multipliers,
+        activation_scales=options.activation_scales,
         progress=progress,
     )
     outcome = replace(_measured(source, result, progress), warnings=range_warnings(images))

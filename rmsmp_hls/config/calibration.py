@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rmsmp_hls.config.values import did_you_mean
+from rmsmp_hls.config.values import ACTIVATION_SCALES, did_you_mean
 from rmsmp_hls.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -19,7 +19,14 @@ EQUALIZATIONS = ("auto", "on", "off")
 
 WIDTHS = ("activation_bits", "residual_bits", "input_bits")
 
-QUANTIZATION = (*WIDTHS, "method", "percentile", "bias_correction", "equalize")
+QUANTIZATION = (
+    *WIDTHS,
+    "method",
+    "percentile",
+    "bias_correction",
+    "equalize",
+    "activation_scales",
+)
 """Fields of `BuildOptions` that go to post-training quantization; None takes its default."""
 
 CALIBRATION = ("calib_images", "mean", "std", *QUANTIZATION)
@@ -46,7 +53,11 @@ def calibration_findings(options: BuildOptions) -> Iterator[ConfigError]:
     share = options.percentile
     if share is not None and not 50 <= share <= 100:
         yield ConfigError(f"must be 50..100, not {share:g}", where="percentile")
-    for name, known in (("method", METHODS), ("equalize", EQUALIZATIONS)):
+    for name, known in (
+        ("method", METHODS),
+        ("equalize", EQUALIZATIONS),
+        ("activation_scales", ACTIVATION_SCALES),
+    ):
         word = getattr(options, name)
         if word is not None and word not in known:
             yield ConfigError(

@@ -37,6 +37,7 @@ _SCALARS: dict[str, Callable[[str, str], Any]] = {
     "out": _text,
     "ratio": lambda text, _where: parse_ratio(text),
     "codebook": _text,
+    "multipliers": _text,
     "clock_mhz": parse_real,
     "data": _text,
     "images": parse_whole,
@@ -56,6 +57,7 @@ _SCALARS: dict[str, Callable[[str, str], Any]] = {
     "percentile": parse_real,
     "bias_correction": parse_flag,
     "equalize": _text,
+    "activation_scales": _text,
 }
 KEYS = (*_SCALARS, "array", "storages")
 

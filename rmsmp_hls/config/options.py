@@ -16,6 +16,7 @@ from typing import Any
 from rmsmp_hls.config.calibration import calibration_findings
 from rmsmp_hls.config.values import (
     ARRAY_KEYS,
+    MULTIPLIERS,
     SHIFT_ADD_CODEBOOKS,
     STORAGES,
     Ratio,
@@ -24,7 +25,7 @@ from rmsmp_hls.config.values import (
 )
 from rmsmp_hls.errors import ConfigError
 
-_MAY_BE_ZERO = ("shift_add_lanes", "fixed4_lanes", "fixed8_lanes")
+_MAY_BE_ZERO = ("shift_add_lanes", "fixed4_lanes", "fixed8_lanes", "multiplier_terms")
 _C_IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
@@ -40,6 +41,8 @@ class BuildOptions:
         ratio: shift-add : fixed-4 : fixed-8, any three weights with a positive sum; None keeps
             the checkpoint's row formats, or takes the default of quantization.
         codebook: name of the shift-add codebook; None likewise.
+        multipliers: exact, k-hot:1 .. k-hot:3 or po2: what requantization may multiply by; None
+            likewise.
         clock_mhz: None takes the board's default.
         data: `.npz` with `inputs` [N, C, H, W] and optional `labels` [N].
         images: use the first so many images only.
@@ -53,8 +56,8 @@ class BuildOptions:
         calib: images that a float network is quantized with; refused for a checkpoint.
         calib_images: use so many of them, evenly spread.
         mean, std: normalization of image files, see `images.Normalization`.
-        activation_bits, residual_bits, input_bits, method, percentile, bias_correction, equalize:
-            as in `train.ptq.post_training_quantize`; None takes its default.
+        activation_bits, residual_bits, input_bits, method, percentile, bias_correction, equalize,
+            activation_scales: as in `train.ptq.post_training_quantize`; None takes its default.
 
     Raises:
         ConfigError: values that cannot be meant, all of them at once.
@@ -66,6 +69,7 @@ class BuildOptions:
     out: Path = Path("build")
     ratio: Ratio | None = None
     codebook: str | None = None
+    multipliers: str | None = None
     clock_mhz: float | None = None
     data: Path | None = None
     images: int | None = None
@@ -89,6 +93,7 @@ class BuildOptions:
     percentile: float | None = None
     bias_correction: bool | None = None
     equalize: str | None = None
+    activation_scales: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
@@ -111,6 +116,13 @@ def _findings(options: BuildOptions) -> Iterator[ConfigError]:
             f"unknown codebook of shift-add rows {book[:40]!r}",
             where="codebook",
             fix=did_you_mean(book, SHIFT_ADD_CODEBOOKS),
+        )
+    asked = options.multipliers
+    if asked is not None and asked not in MULTIPLIERS:
+        yield ConfigError(
+            f"unknown multipliers {asked[:40]!r}",
+            where="multipliers",
+            fix=did_you_mean(asked, MULTIPLIERS),
         )
     clock, images = options.clock_mhz, options.images
     if clock is not None and not (math.isfinite(clock) and 1 <= clock <= 1000):

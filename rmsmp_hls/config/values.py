@@ -17,6 +17,12 @@ STORAGES = ("native", "ap_int")
 SHIFT_ADD_CODEBOOKS = ("SP2-4", "PoT-4", "APoT-4")
 """Codebooks of shift-add rows (a test holds the list equal to `numerics.codebooks`)."""
 
+MULTIPLIERS = ("exact", "k-hot:1", "k-hot:2", "k-hot:3", "po2")
+"""What requantization may multiply by (a test holds the list equal to `numerics.multipliers`)."""
+
+ACTIVATION_SCALES = ("free", "po2")
+"""What the scale of a tensor may be: any number, or a power of two."""
+
 ARRAY_KEYS = (
     "shift_add_lanes",
     "fixed4_lanes",
@@ -31,6 +37,7 @@ ARRAY_KEYS = (
     "weight_word_bits",
     "acc_bits",
     "min_step",
+    "multiplier_terms",
 )
 """Whole-number fields of `hw.array.ArrayShape` (a test holds the two lists equal)."""
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from rmsmp_hls.errors import ConfigError
+from rmsmp_hls.numerics.multipliers import MOST_TERMS
 
 LUTRAM_DEPTH = 64
 """Memories up to this depth lie in LUT RAM: RAM64M / RAM32M shapes, UG474 / UG574."""
@@ -59,6 +60,8 @@ class ArrayShape:
         shift_add_codebook: name of the codebook of the shift-add lanes.
         dsp: the DSP family of the part.
         min_step: fewest cycles between two visits of one partial sum.
+        multiplier_terms: 0: requantization multiplies by any 18-bit number, in DSPs; 1 .. 3: it
+            adds so many shifted copies, in LUTs, and refuses multipliers with more terms.
     """
 
     shift_add_lanes: int
@@ -76,6 +79,7 @@ class ArrayShape:
     shift_add_codebook: str
     dsp: DspFamily
     min_step: int = 16
+    multiplier_terms: int = 0
 
     def __post_init__(self) -> None:
         """Refuse shapes that the hardware cannot have."""
@@ -99,6 +103,7 @@ class ArrayShape:
             (self.tile_groups >= 1, "tile_groups must be positive"),
             (self.activation_depth >= 1, "activation_depth must be positive"),
             (self.min_step >= 8, "min_step must be at least 8"),
+            (0 <= self.multiplier_terms <= MOST_TERMS, "multiplier_terms must be 0 .. 3"),
         )
         broken = [ConfigError(text, where="array shape") for holds, text in rules if not holds]
         if broken:

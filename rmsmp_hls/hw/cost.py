@@ -140,11 +140,24 @@ def _read_network(a: ArrayShape) -> Resources:
     return Resources(lut=lut, ff=ff, dsp=_address_dsps(a, 1 + a.pixels), bram36=0)
 
 
+def shifted_terms(operand_bits: int, sum_bits: int, terms: int) -> tuple[int, int]:
+    """Return (LUTs, flip-flops) of `terms` shifted copies of an operand, each added to a sum.
+
+    A copy has operand_bits + 17 bits: shifts by 0 .. 3, then by 0, 4, 8, 12 take a LUT a bit each
+    (four inputs, two of select); the shift by 16 and the sign are in the adder's LUT, one per bit
+    of the sum. Copies and sums are registered. Modelled, not synthesized.
+    """
+    return terms * (2 * (operand_bits + 17) + sum_bits), terms * (operand_bits + 17 + sum_bits)
+
+
 def _drain_lanes(a: ArrayShape) -> Resources:
-    """TQ * TP requantization lanes: a DSP each for multiplier and bias, two where a sum plus
-    correction is wider than the multiplier's long side (27 or 25 bits); 150 LUTs for
-    correction, 48-bit shift and clamp (estimate)."""
+    """TQ * TP requantization lanes: 150 LUTs for correction, 48-bit shift and clamp (estimate).
+    Multiplier and bias: a DSP each, two where a sum plus correction is wider than the
+    multiplier's long side (27 or 25 bits); or `shifted_terms` added to the bias."""
     lanes = a.drain_rows * a.pixels
+    if a.multiplier_terms:
+        lut, ff = shifted_terms(a.acc_bits, 49, a.multiplier_terms)
+        return Resources(lut=(150 + lut) * lanes, ff=(200 + ff) * lanes, dsp=0, bram36=0)
     limit = 27 if a.dsp is DspFamily.DSP48E2 else 25
     each = 1 if a.acc_bits <= limit else 2
     return Resources(lut=150 * lanes, ff=200 * lanes, dsp=each * lanes, bram36=0)
@@ -176,17 +189,21 @@ def _row_parameters(a: ArrayShape) -> Resources:
 
 
 def _vector_unit(a: ArrayShape) -> Resources:
-    """TE lanes: a DSP each, for code (or product of two codes, 18 bits) by multiplier; 110 LUTs for
-    maximum, sum, shift and clamp (estimate); 95 for the 9 x 9 product of two codes (five carry
+    """TE lanes: a DSP each, for code (or product of two codes, 18 bits) by multiplier, or
+    `shifted_terms`, the last of which the sum takes; 110 LUTs for maximum, sum, shift and clamp
+    (estimate); 95 for the 9 x 9 product of two codes (five carry
     chains of two rows each, four adders); a table of 16 x 128 bits in LUT RAM and an entry's 8
     bits of 16 inputs (4 inputs per LUT). A nibble of every lane is one of NB * TN / TE; four
     address products."""
     n = a.vector_lanes
     table = lutram(128, TABLE_WORDS) + 8 * 4
+    lut, ff = shifted_terms(18, 36, a.multiplier_terms)
+    if a.multiplier_terms:
+        lut -= 36
     return Resources(
-        lut=(110 + 95 + table) * n + a.banks * a.channels,
-        ff=(150 + 2 * 18 + 128) * n,
-        dsp=n + _address_dsps(a, 4),
+        lut=(110 + 95 + table + lut) * n + a.banks * a.channels,
+        ff=(150 + 2 * 18 + 128 + ff) * n,
+        dsp=(0 if a.multiplier_terms else n) + _address_dsps(a, 4),
         bram36=0,
     )
 

@@ -13,6 +13,7 @@ from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.inspect.histogram import CodeHistogram, code_histograms
 from rmsmp_hls.inspect.layout import codes_table, page, spread, titled
+from rmsmp_hls.numerics.multipliers import stored_multiplier
 from rmsmp_hls.pack.design import BLOBS, PARAMS, PROGRAM, WEIGHTS, OpSummary, PackedDesign
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.pack.params import PARAM_BYTES, RowParameters
@@ -129,11 +130,12 @@ def lane_histograms(layer: PackedLayer, array: ArrayShape) -> tuple[CodeHistogra
     )
 
 
-def multipliers(layer: PackedLayer) -> npt.NDArray[np.int64]:
-    """Return the multipliers of all lanes that have a row."""
+def multipliers(layer: PackedLayer, terms: int) -> npt.NDArray[np.int64]:
+    """Return the multipliers of all lanes that have a row; `terms` as the array has them."""
     parts = layer.params.reshape(-1, PARAM_BYTES)
     rows = [RowParameters.decode(part.tobytes()) for part in parts]
-    return np.array([row.multiplier for row in rows if row.valid], dtype=np.int64)
+    stored = [row.multiplier for row in rows if row.valid]
+    return np.array([stored_multiplier(word, terms) for word in stored], dtype=np.int64)
 
 
 def _operations(design: PackedDesign, layers: tuple[PackedLayer, ...]) -> Table:
@@ -150,14 +152,14 @@ def _operations(design: PackedDesign, layers: tuple[PackedLayer, ...]) -> Table:
     iterations: dict[int, int] = {}
     for number, _, part in design.program().iterations:
         iterations[number] = iterations.get(number, 0) + part
-    rest = iter(layers)
+    rest, terms = iter(layers), design.array.multiplier_terms
     rows = []
     for number, op in enumerate(design.ops):
         tiles, size, factors = (words.DASH,) * 3
         if op.opcode == Opcode.MATMUL.name:
             layer = next(rest)
             tiles = f"{op.row_tiles} × {op.pixel_tiles}"
-            size, factors = words.size(layer.weights.size), spread(multipliers(layer))
+            size, factors = words.size(layer.weights.size), spread(multipliers(layer, terms))
         formats = ", ".join(f"{name} {count}" for name, count in op.rows) or words.DASH
         scale = f"{op.scale:.4g}" if op.scale else words.DASH
         count = words.count(iterations.get(number))

@@ -137,9 +137,9 @@ def most_terms(numbers: npt.ArrayLike) -> int:
 
 
 def store_multiplier(number: int, terms: int) -> int:
-    """Return the 18 bits, as a number >= 0, that an array of `terms` terms reads.
+    """Return the 18 bits, read as two's complement, that an array of `terms` terms reads.
 
-    terms = 0: two's complement. Else bits 6 i .. 6 i + 4 are the exponent of term i, 31 for none,
+    terms = 0: the number itself. Else bits 6 i .. 6 i + 4 are the exponent of term i, 31 for none,
     and bit 6 i + 5 its sign.
 
     Raises:
@@ -148,7 +148,7 @@ def store_multiplier(number: int, terms: int) -> int:
     if not -(1 << 17) <= number < 1 << 17:
         raise OverflowError(f"multiplier {number} does not fit 18 bits")
     if terms == 0:
-        return number & ((1 << 18) - 1)
+        return number
     powers = signed_powers(number)
     if len(powers) > terms:
         raise OverflowError(f"multiplier {number} has {len(powers)} terms, not {terms}")
@@ -156,13 +156,13 @@ def store_multiplier(number: int, terms: int) -> int:
     for place in range(MOST_TERMS):
         sign, exponent = powers[place] if place < len(powers) else (1, _ABSENT)
         word |= (exponent | (_NEGATIVE if sign < 0 else 0)) << (_TERM_BITS * place)
-    return word
+    return word - (word >> 17 << 18)
 
 
 def stored_multiplier(word: int, terms: int) -> int:
     """Return the multiplier that 18 bits stand for: the inverse of `store_multiplier`."""
     if terms == 0:
-        return word - (1 << 18) if word >> 17 & 1 else word & ((1 << 18) - 1)
+        return word
     total = 0
     for place in range(terms):
         term = word >> (_TERM_BITS * place) & (2 * _NEGATIVE - 1)

@@ -8,6 +8,7 @@ import numpy as np
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.numerics.multipliers import stored_multiplier
 from rmsmp_hls.pack.emulate_memory import Ints, Memory, require
 from rmsmp_hls.pack.params import RowParameters
 from rmsmp_hls.pack.program import MatmulFlags, Record
@@ -125,7 +126,8 @@ class MatmulUnit:
             for lane, row in enumerate(rows):
                 for pixel in range(record["group_pixels"]):
                     acc = int(psum[index, lane, pixel]) + row.correction
-                    scaled = (acc * row.multiplier + row.bias) >> record["shift"]
+                    multiplier = stored_multiplier(row.multiplier, self.array.multiplier_terms)
+                    scaled = (acc * multiplier + row.bias) >> record["shift"]
                     result = min(max(scaled, record["low"]), record["high"])
                     channel = row.block * self.array.channels + row.position
                     if logits:

@@ -8,6 +8,7 @@ import numpy as np
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.cycles import TABLE_WORDS
+from rmsmp_hls.numerics.multipliers import stored_multiplier
 from rmsmp_hls.pack.emulate_memory import Ints, Memory, require
 from rmsmp_hls.pack.program import Record, VectorFlags
 
@@ -49,6 +50,10 @@ class VectorUnit:
     ) -> Ints:
         """Return the codes of a channel block of one output pixel."""
         maximum = VectorFlags.MAXIMUM in flags
+        first, second = (
+            stored_multiplier(record[name], self.array.multiplier_terms)
+            for name in ("multiplier_a", "multiplier_b")
+        )
         total = np.full(self.array.channels, _LOWEST if maximum else 0, dtype=np.int64)
         for part in self._taps(record, flags, y, x, block):
             if table is not None:
@@ -58,13 +63,11 @@ class VectorUnit:
             elif VectorFlags.MULTIPLY in flags:
                 total = part
             else:
-                total = total + part * record["multiplier_a"]
+                total = total + part * first
         if VectorFlags.BINARY in flags:
             part = self._second(record, flags, y, x, block)
-            if VectorFlags.MULTIPLY in flags:
-                total = total * part * record["multiplier_a"]
-            else:
-                total = total + part * record["multiplier_b"]
+            multiplied = VectorFlags.MULTIPLY in flags
+            total = total * part * first if multiplied else total + part * second
         if maximum:
             return total
         scaled = (total + record["bias"]) >> record["shift"]

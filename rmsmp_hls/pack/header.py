@@ -107,7 +107,8 @@ def _array(read: _Reader, value: object) -> ArrayShape | None:
     for name in sorted(set(source) - names):
         read.wrong(f"array.{name}", "unknown field")
     for name in sorted(names - {"dsp", "shift_add_codebook"}):
-        values[name] = read.whole(source, name, "array")
+        if name in source or name != "multiplier_terms":  # absent in files of earlier versions
+            values[name] = read.whole(source, name, "array")
     values["shift_add_codebook"] = read.text(source, "shift_add_codebook", "array")
     dsp = read.text(source, "dsp", "array")
     if dsp not in DspFamily.__members__:

@@ -138,7 +138,9 @@ def _program(
         iterations.append((number, step.operation, step.iterations))
     outputs, words = _outputs(steps, graph.argmax)
     program = Program(
-        records=tuple(step_record(step, graph.argmax) for step in steps),
+        records=tuple(
+            step_record(step, graph.argmax, schedule.array.multiplier_terms) for step in steps
+        ),
         weight_segments=tuple(weights),
         param_segments=tuple(params),
         input_words=_input_words(graph),

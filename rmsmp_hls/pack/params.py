@@ -9,6 +9,7 @@ import numpy as np
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.ir.int_ops import IntMatmul, IntTable
 from rmsmp_hls.ir.types import ActFormat
+from rmsmp_hls.numerics.multipliers import store_multiplier
 from rmsmp_hls.pack.weights import corrections
 from rmsmp_hls.schedule.layout import Slots
 
@@ -27,7 +28,10 @@ _LAYOUT = (
 
 @dataclass(frozen=True, slots=True)
 class RowParameters:
-    """What the drain needs of one row; all 0 for a lane without a row."""
+    """What the drain needs of one row; all 0 for a lane without a row.
+
+    `multiplier` holds the 18 stored bits, of which `numerics.multipliers` knows the meaning.
+    """
 
     multiplier: int = 0
     bias: int = 0
@@ -72,7 +76,7 @@ def pack_params(
         empty
         if channel < 0
         else RowParameters(
-            multiplier=int(multiplier[channel]),
+            multiplier=store_multiplier(int(multiplier[channel]), array.multiplier_terms),
             bias=int(bias[channel]),
             correction=int(correction[channel]),
             position=slots[channel] % array.channels,

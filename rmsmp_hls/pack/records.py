@@ -13,6 +13,7 @@ from rmsmp_hls.ir.int_ops import (
     IntUpsample,
 )
 from rmsmp_hls.ir.types import Window
+from rmsmp_hls.numerics.multipliers import store_multiplier
 from rmsmp_hls.pack.program import MatmulFlags, MoveFlags, Opcode, Record, VectorFlags
 from rmsmp_hls.schedule.jobs import vector_window
 from rmsmp_hls.schedule.layout import TensorLayout
@@ -27,12 +28,18 @@ from rmsmp_hls.schedule.steps import (
 )
 
 
-def step_record(step: Step, argmax: bool) -> Record:
-    """Return the record of a step; `argmax`: whether logits are followed by the top-1 channel."""
+def step_record(step: Step, argmax: bool, terms: int) -> Record:
+    """Return the record of a step.
+
+    Args:
+        step: of the schedule.
+        argmax: whether logits are followed by the top-1 channel.
+        terms: `multiplier_terms` of the array.
+    """
     if isinstance(step, MatmulStep):
         return _matmul(step, argmax)
     if isinstance(step, VectorStep):
-        return _vector(step)
+        return _vector(step, terms)
     if isinstance(step, LoadStep):
         return _load(step)
     if isinstance(step, StoreStep):
@@ -157,7 +164,7 @@ def _vector_flags(step: VectorStep) -> VectorFlags:
     return flags
 
 
-def _vector(step: VectorStep) -> Record:
+def _vector(step: VectorStep, terms: int) -> Record:
     op, a, b = step.op, step.a, step.b
     assert op.output is not None, "the vector unit writes codes"
     assert not isinstance(op, IntMatmul), "a matrix multiplication has another step"
@@ -178,8 +185,8 @@ def _vector(step: VectorStep) -> Record:
             "b_planes": b.planes if b else 0,
             "b_line_stride": b.line_stride if b else 0,
             "b_pixel_stride": b.pixel_stride if b else 0,
-            "multiplier_a": multipliers[0],
-            "multiplier_b": multipliers[1],
+            "multiplier_a": store_multiplier(multipliers[0], terms),
+            "multiplier_b": store_multiplier(multipliers[1], terms),
             "shift": shift,
             "low": low,
             "high": high,

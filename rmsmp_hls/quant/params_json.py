@@ -46,7 +46,9 @@ def params_from_json(data: Any) -> QuantParams:
         activations = {str(n): _activation(f) for n, f in data["activations"].items()}
         rows = {str(n): _rows(r) for n, r in data["rows"].items()}
         first, second, third = (float(share) for share in data["ratio"])
-        bits = [int(data[key]) for key in ("activation_bits", "residual_bits", "input_bits")]
+        bits = (
+            int(data["activation_bits"]), int(data["residual_bits"]), int(data["input_bits"])
+        )  # fmt: skip
         name = str(data["codebook"])
         terms = int(data.get("multiplier_terms", 0))  # absent in files of earlier versions
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -64,7 +66,8 @@ def params_from_json(data: Any) -> QuantParams:
             f"the quantization parameters ask for multipliers of {terms} terms",
             fix=f"multipliers have 0..{MOST_TERMS} terms",
         )
-    return QuantParams(activations, rows, (first, second, third), name, *bits, terms)
+    ratio = (first, second, third)
+    return QuantParams(activations, rows, ratio, name, *bits, terms)
 
 
 def _activation(data: Any) -> ActFormat:

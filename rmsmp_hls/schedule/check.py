@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.hw.array import ArrayShape
@@ -22,8 +23,10 @@ from rmsmp_hls.ir.int_ops import (
     IntTable,
     IntUpsample,
 )
+from rmsmp_hls.numerics.multipliers import most_terms
 from rmsmp_hls.schedule.place_rows import check_formats
 
+_Requantized = IntAdd | IntMatmul | IntMultiply | IntSumPool
 _MULTIPLIER_BITS = 18
 _BIAS_BITS = 48
 _SUM_BITS = 49  # of the vector unit, bias included
@@ -39,13 +42,30 @@ def _fits(values: object, bits: int) -> bool:
     return not array.size or (int(array.min()) >= -limit and int(array.max()) < limit)
 
 
-def _requantization(op: IntAdd | IntMatmul | IntMultiply | IntSumPool) -> list[str]:
+def _multipliers(op: _Requantized) -> npt.NDArray[np.generic]:
     if isinstance(op, IntMatmul):
-        multipliers: object = op.multiplier.array
-        biases: object = op.bias.array
-    else:
-        multipliers = op.multipliers if isinstance(op, IntAdd) else (op.multiplier,)
-        biases = (op.bias,)
+        return op.multiplier.array
+    return np.array(op.multipliers if isinstance(op, IntAdd) else (op.multiplier,))
+
+
+def _too_many_terms(op: _Requantized, array: ArrayShape) -> LoweringError | None:
+    """Return what is wrong if the array's shifts and adds cannot multiply as the operation asks."""
+    if not array.multiplier_terms:
+        return None
+    terms = most_terms(_multipliers(op))
+    if terms <= array.multiplier_terms:
+        return None
+    return LoweringError(
+        f"a multiplier has {terms} terms, the array adds at most {array.multiplier_terms}",
+        where=op.name,
+        fix=f"build with --multipliers k-hot:{array.multiplier_terms}, or train or quantize the "
+        "network so; or use an array with multiplier_terms=0, which multiplies by any number",
+    )
+
+
+def _requantization(op: _Requantized) -> list[str]:
+    multipliers = _multipliers(op)
+    biases: object = op.bias.array if isinstance(op, IntMatmul) else (op.bias,)
     problems = []
     if not _fits(multipliers, _MULTIPLIER_BITS):
         problems.append(f"a multiplier does not fit {_MULTIPLIER_BITS} signed bits")
@@ -201,6 +221,8 @@ def check_runs(graph: IntGraph, array: ArrayShape) -> None:
             problems += _window(graph, op)
         if isinstance(op, IntMatmul | IntAdd | IntMultiply | IntSumPool):
             problems += _requantization(op)
+            too_many = _too_many_terms(op, array)
+            findings += [too_many] if too_many else []
         problems += _codes(graph, op) + _shapes(graph, op)
         findings += [
             LoweringError(text, where=op.name, fix="this is a fault of the lowering or the array")

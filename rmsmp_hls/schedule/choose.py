@@ -73,7 +73,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
 
 
 def _candidates(
-    board: Board, network: Workload, ratios: tuple[Ratio, ...], book: str
+    board: Board, network: Workload, ratios: tuple[Ratio, ...], book: str, terms: int
 ) -> Iterator[ArrayShape]:
     """Yield arrays with the smallest drain, vector unit and partial sums, largest first."""
     usual = network.arranged(_USUAL_CHANNELS, _USUAL_BANKS)
@@ -118,6 +118,7 @@ def _candidates(
                 acc_bits=acc_bits,
                 shift_add_codebook=book,
                 dsp=board.dsp_family,
+                multiplier_terms=terms,
             )
 
 
@@ -165,6 +166,7 @@ def choose_array(
     clock_mhz: float | None = None,
     shares: Shares | None = None,
     codebook: str | None = None,
+    multiplier_terms: int = 0,
 ) -> ArrayShape:
     """Return the array with the fewest predicted cycles for `graph` that fits the board.
 
@@ -176,6 +178,8 @@ def choose_array(
         clock_mhz: clock, for what the DDR delivers per cycle; default the board's.
         shares: parts of the board that may be used; default `Shares()`.
         codebook: codebook of the shift-add lanes; default that of the rows.
+        multiplier_terms: of the array; a network that was restricted to so many needs no DSP for
+            its requantization.
 
     Raises:
         ResourceError: no array fits; names what the smallest one exceeds, or the tensors whose
@@ -196,7 +200,7 @@ def choose_array(
     found: list[tuple[int, float, ArrayShape]] = []
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
     roomiest: ArrayShape | None = None
-    for base in _candidates(board, network, ratios, book):
+    for base in _candidates(board, network, ratios, book, multiplier_terms):
         floor = network.floor(base)
         if best is not None and floor > best * TIE:
             continue

@@ -18,6 +18,8 @@ from rmsmp_hls.images import Normalization, range_warnings, read_images
 from rmsmp_hls.report.quantization_cost import QuantizationCost, TensorFidelity
 from rmsmp_hls.stages.stage import ProgressSink
 
+_ASKED = ("ratio", "codebook", "multipliers", *QUANTIZATION)
+
 if TYPE_CHECKING:
     from rmsmp_hls.frontend.checkpoint import Checkpoint
     from rmsmp_hls.frontend.load import LoadedModel
@@ -81,7 +83,7 @@ def _quantize(model: LoadedModel, options: BuildOptions, progress: ProgressSink)
         images=options.calib_images,
         normalization=normalization,
     )
-    asked = {name: getattr(options, name) for name in ("ratio", "codebook", *QUANTIZATION)}
+    asked = {name: getattr(options, name) for name in _ASKED}
     given = {name: value for name, value in asked.items() if value is not None}
     result = post_training_quantize(model.graph, images, progress=progress.step, **given)
     name = options.calib.name.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rmsmp_hls.ir.serialize import graph_files, load_graph
 from rmsmp_hls.ir.verify import verify
+from rmsmp_hls.numerics.multipliers import parse_multipliers
 from rmsmp_hls.quant.params import QuantParams
 from rmsmp_hls.quant.params_json import params_from_json, params_to_json
 from rmsmp_hls.quant.quantize import quantize
@@ -27,6 +29,9 @@ def _run(context: StageContext) -> StageResult:
         params = saved  # by the import, with the asked ratio and codebook
     else:
         params = reassign(graph, saved, options.ratio, options.codebook)
+    reassigned = params is not saved
+    if options.multipliers is not None:
+        params = replace(params, multiplier_terms=parse_multipliers(options.multipliers))
     quantized = quantize(graph, params)
     verify(quantized, "quantize")
     with np.load(context.path("import", "data.npz"), allow_pickle=False) as data:
@@ -37,8 +42,9 @@ def _run(context: StageContext) -> StageResult:
     files = graph_files(quantized, "quant")
     files["params.json"] = (json.dumps(params_to_json(params), indent=1) + "\n").encode()
     files["trained.npz"] = tensor_file(names, found.codes)
-    facts: dict[str, Any] = {"tensors": names, "reassigned": params is not saved}
+    facts: dict[str, Any] = {"tensors": names, "reassigned": reassigned}
     facts |= {"ratio": list(params.ratio), "codebook": params.codebook}
+    facts["multiplier_terms"] = params.multiplier_terms
     if found.top1 is not None:
         facts["top1"] = found.top1.tolist()
     if found.float_correct is not None:
@@ -59,4 +65,4 @@ def _summary(params: QuantParams, facts: dict[str, Any], images: int) -> str:
     return f"rows: {mix}; right of {images}: {right}"
 
 
-QUANTIZE = Stage("quantize", "2_quantize", ("ratio", "codebook"), _run)
+QUANTIZE = Stage("quantize", "2_quantize", ("ratio", "codebook", "multipliers"), _run)

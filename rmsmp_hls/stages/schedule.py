@@ -33,8 +33,15 @@ def _array(context: StageContext, graph: IntGraph, board: Board, clock_mhz: floa
     quantization = context.facts("quantize")
     shares = target_shares(options)
     ratio = tuple(float(share) for share in quantization["ratio"])
+    terms = (options.array or {}).get("multiplier_terms", quantization["multiplier_terms"])
     array = choose_array(
-        graph, board, (ratio[0], ratio[1], ratio[2]), clock_mhz, shares, quantization["codebook"]
+        graph,
+        board,
+        (ratio[0], ratio[1], ratio[2]),
+        clock_mhz,
+        shares,
+        quantization["codebook"],
+        terms,
     )
     if options.array:
         array = adapt_array(graph, array, options.array)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.train.model import RmsmpModel, evaluating
+from rmsmp_hls.train.power_of_two import powers_near
 from rmsmp_hls.train.state import QuantState
 
 Method = Literal["mse", "percentile"]
@@ -140,6 +141,9 @@ def set_scales(
             scale = scale_of_least_error(sample, largest, low, high)
         else:
             scale = _at_percentile(sample, percentile, high)
+        if quantizer.power_of_two:
+            powers = powers_near(scale)
+            scale = min(powers, key=lambda power: float(_error(sample, power, low, high)))
         quantizer.calibrate(scale, signed)
 
 

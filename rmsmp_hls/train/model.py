@@ -13,9 +13,11 @@ from rmsmp_hls.errors import ModelImportError, QuantizationError
 from rmsmp_hls.frontend.trace import trace
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph, Graph
+from rmsmp_hls.numerics.multipliers import parse_multipliers
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.execute import Run, lookup
+from rmsmp_hls.train.power_of_two import parse_activation_scales
 from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.settings import checked_settings
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
@@ -164,6 +166,8 @@ def prepare(
     activation_bits: int = 4,
     residual_bits: int = 8,
     input_bits: int = 8,
+    multipliers: str = "exact",
+    activation_scales: str = "free",
 ) -> RmsmpModel:
     """Return `module` with quantizers, which shares its parameters with `module`.
 
@@ -176,6 +180,9 @@ def prepare(
         codebook: of the shift-add rows: SP2-4, PoT-4 or APoT-4.
         ratio: shares shift-add : Fixed-4 : Fixed-8.
         activation_bits, residual_bits, input_bits: widths, 2..8; docs/numerics.md.
+        multipliers: "exact": any 18-bit number; "k-hot:1" (or "po2") .. "k-hot:3": sums of so
+            many signed powers of two, so that requantization shifts and adds.
+        activation_scales: "free", or "po2": powers of two, whose exponents are trained.
 
     Raises:
         ModelImportError, LoweringError: what cannot be mapped (all of it is listed).
@@ -185,8 +192,9 @@ def prepare(
     checked_settings(codebook, ratio, widths)
     _refuse_prepared(module)
     return prepare_traced(
-        module, trace(module, example).graph, codebook=codebook, ratio=ratio, widths=widths
-    )
+        module, trace(module, example).graph, codebook=codebook, ratio=ratio, widths=widths,
+        multipliers=multipliers, activation_scales=activation_scales,
+    )  # fmt: skip
 
 
 def prepare_traced(
@@ -196,6 +204,8 @@ def prepare_traced(
     codebook: str,
     ratio: Ratio,
     widths: tuple[int, int, int],
+    multipliers: str = "exact",
+    activation_scales: str = "free",
 ) -> RmsmpModel:
     """As `prepare`, for a module whose graph is known.
 
@@ -204,14 +214,17 @@ def prepare_traced(
         traced: the float network; its constants are not used.
         codebook, ratio: as in `prepare`.
         widths: bits of (activations, residual tensors, input).
+        multipliers, activation_scales: as in `prepare`.
     """
     shift_add, shares = checked_settings(codebook, ratio, widths)
+    terms, powers = parse_multipliers(multipliers), parse_activation_scales(activation_scales)
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)
     plan = place_quantizers(
         graph, activation_bits=widths[0], residual_bits=widths[1], input_bits=widths[2]
     )
     model = RmsmpModel(module, graph, plan, shift_add, widths)
     model.rmsmp.ratio = shares
+    model.rmsmp.restrict(terms, powers)
     for op in model.layers():
         weight = model.weight(op)
         variance = weight.detach().flatten(1).double().var(dim=1, unbiased=False).cpu().numpy()

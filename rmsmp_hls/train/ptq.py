@@ -24,6 +24,7 @@ from rmsmp_hls.errors import ConfigError, QuantizationError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
+from rmsmp_hls.numerics.multipliers import parse_multipliers
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.train.batches import Batches, Progress, check_inputs
@@ -35,6 +36,7 @@ from rmsmp_hls.train.equalize import find_pairs
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.fidelity import Comparison, Fidelity
 from rmsmp_hls.train.network import Network
+from rmsmp_hls.train.power_of_two import parse_activation_scales
 from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.row_fits import RowFits
 from rmsmp_hls.train.scores import layer_formats
@@ -101,6 +103,8 @@ class Settings:
     method: Method
     percentile: float
     bias_correction: bool
+    multiplier_terms: int
+    power_of_two_scales: bool
 
 
 def post_training_quantize(
@@ -116,6 +120,8 @@ def post_training_quantize(
     percentile: float = 99.9,
     bias_correction: bool = True,
     equalize: Equalize = "auto",
+    multipliers: str = "exact",
+    activation_scales: str = "free",
     progress: Progress | None = None,
 ) -> PtqResult:
     """Quantize a trained float network without training.
@@ -131,6 +137,7 @@ def post_training_quantize(
             serves for that (64, fewer if they are large); of a single image nothing is corrected.
         equalize: whether channels are equalized (`train.equalize`): "on", "off", or "auto", which
             quantizes that batch of images both ways and keeps what has the higher SQNR.
+        multipliers, activation_scales: as in `prepare`.
         progress: called with (text, images or layers done, images or layers in all).
 
     Raises:
@@ -146,7 +153,10 @@ def post_training_quantize(
     if equalize not in ("auto", "on", "off"):
         raise ConfigError(f"unknown equalization {equalize!r}", fix="choose auto, on or off")
     check_inputs(inputs, graph.input.shape)
-    settings = Settings(shift_add, shares, widths, method, percentile, bias_correction)
+    settings = Settings(
+        shift_add, shares, widths, method, percentile, bias_correction,
+        parse_multipliers(multipliers), parse_activation_scales(activation_scales),
+    )  # fmt: skip
     plan = _plan(graph, settings)
     batches, fits = Batches(graph, inputs, progress), RowFits()
     pairs = () if equalize == "off" else find_pairs(graph, plan)
@@ -198,6 +208,7 @@ def _quantized(
 ) -> PtqResult:
     constants = constant_tensors(graph)
     state = _state(graph, plan, fits, batches)
+    state.restrict(settings.multiplier_terms, settings.power_of_two_scales)
     sensitivity = _calibrate(graph, plan, state, settings, constants, batches)
     _assign(graph, state, sensitivity, settings, fits, batches)
     corrected = graph
@@ -332,4 +343,7 @@ def _params(
             quantizer.names, ConstTensor(quantizer.scales().detach().cpu().numpy())
         )
     activations = {q.name: state.activation(q.name).format() for q in plan.quantizers}
-    return QuantParams(activations, rows, settings.shares, settings.shift_add, *settings.widths)
+    return QuantParams(
+        activations, rows, settings.shares, settings.shift_add, *settings.widths,
+        settings.multiplier_terms,
+    )  # fmt: skip

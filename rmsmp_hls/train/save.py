@@ -43,7 +43,9 @@ def export_params(model: RmsmpModel) -> QuantParams:
         scales = quantizer.scales().detach().cpu().numpy()
         rows[op.name] = RowParams(quantizer.names, ConstTensor(scales))
     activations = {q.name: state.activation(q.name).format() for q in model.plan.quantizers}
-    return QuantParams(activations, rows, state.ratio, model.codebook, *model.widths)
+    return QuantParams(
+        activations, rows, state.ratio, model.codebook, *model.widths, state.multiplier_terms
+    )
 
 
 def save(

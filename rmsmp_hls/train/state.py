@@ -21,6 +21,7 @@ from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, codebook
 from rmsmp_hls.quant.rows import row_scales_mse
+from rmsmp_hls.train.power_of_two import nearest_power
 from rmsmp_hls.train.quantizers import quantize_activation, quantize_rows
 
 _NAMES = tuple(CODEBOOKS)
@@ -49,6 +50,7 @@ class ActivationQuantizer(_Quantizer):
     def __init__(self, bits: int, signed: bool, narrow: bool = True) -> None:
         super().__init__()
         self.bits, self.narrow = bits, narrow
+        self.power_of_two = False
         self.log_factor = nn.Parameter(torch.zeros(()))
         self.register_buffer("base", torch.full((), math.nan))
         self.register_buffer("signed", torch.tensor(signed))
@@ -71,7 +73,7 @@ class ActivationQuantizer(_Quantizer):
 
     def scale(self) -> Tensor:
         """Return the scale, a float64 scalar."""
-        return self._scale()
+        return nearest_power(self._scale()) if self.power_of_two else self._scale()
 
     def forward(self, value: Tensor) -> tuple[Tensor, Tensor]:
         """Return (codes of value's type and shape, scale) of a batch."""
@@ -167,6 +169,13 @@ class QuantState(nn.Module):
         self.quantized = True
         self.ratio: tuple[float, float, float] = (0.0, 1.0, 0.0)
         self.multiplier_terms = 0
+
+    def restrict(self, multiplier_terms: int, power_of_two_scales: bool) -> None:
+        """Say what multipliers and activation scales may be; before calibration."""
+        self.multiplier_terms = multiplier_terms
+        for part in self.modules():
+            if isinstance(part, ActivationQuantizer):
+                part.power_of_two = power_of_two_scales
 
     def activation(self, name: str) -> ActivationQuantizer:
         """Return a quantizer by its name (`QuantPlan.quantizer_of` a tensor or narrow)."""

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from rmsmp_hls.ir.float_ops import FloatOp
-from rmsmp_hls.train.execute import Coded, Run
+from rmsmp_hls.train.coded import Coded
+from rmsmp_hls.train.execute import Run
 
 Watch = Callable[[FloatOp, list[Tensor], Tensor], Tensor]
 """Called with (operation, values it reads, value it makes); returns what to go on with."""

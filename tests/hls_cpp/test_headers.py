@@ -24,6 +24,7 @@ COVERED_BY = {
 QUICK_AP_INT = (
     "test_dot",
     "test_drain",
+    "test_multiplier",
     "test_activation_memory",
     "test_requantize",
     "test_shift_add",

@@ -55,7 +55,7 @@ def test_the_multipliers_are_those_of_the_integer_graph(folder: Path) -> None:
     graph = small_graphs()["int"]
     for layer in packed_layers(load_design(folder), "design"):
         op = graph.op(layer.op.name)
-        assert sorted(multipliers(layer)) == sorted(op.multiplier.array)
+        assert sorted(multipliers(layer, 0)) == sorted(op.multiplier.array)
 
 
 def test_the_view_names_array_blobs_and_operations(folder: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_stored_multiplier_reads_back(number: int, terms: int) -> None:
             store_multiplier(number, terms)
         return
     word = store_multiplier(number, terms)
-    assert 0 <= word < 1 << 18
+    assert -(1 << 17) <= word < 1 << 17
     assert stored_multiplier(word, terms) == number
 
 
