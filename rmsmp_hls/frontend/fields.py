@@ -17,6 +17,7 @@ from rmsmp_hls.ir.graph import FloatGraph, Graph, Level
 from rmsmp_hls.ir.serialize import ops_from_json, ops_to_json
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, SHIFT_ADD_NAMES
+from rmsmp_hls.numerics.multipliers import MOST_TERMS
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.params_json import params_to_json
 from rmsmp_hls.quant.rows import check_ratio
@@ -87,7 +88,9 @@ class FieldReader:
         if findings:
             raise ModelImportError.gather(findings)
         activations = {k: self._format(k, v) for k, v in text["activations"].items()}
-        return QuantParams(activations, rows, *self._ratio(text), *self._widths(text))
+        return QuantParams(
+            activations, rows, *self._ratio(text), *self._widths(text), self._terms(text)
+        )
 
     def validation(self, graph: FloatGraph) -> tuple[ConstTensor, ConstTensor]:
         """Return (inputs, labels) of one validation set that fits the network's input."""
@@ -172,6 +175,12 @@ class FieldReader:
             raise self._wrong(f"its activation widths are {widths}"[:300])
         first, second, third = (int(bits) for bits in widths if bits is not None)
         return first, second, third
+
+    def _terms(self, text: Mapping[str, Any]) -> int:
+        terms = text.get("multiplier_terms", 0)  # absent in files of earlier versions
+        if type(terms) is not int or not 0 <= terms <= MOST_TERMS:
+            raise self._wrong(f"its multipliers have {terms!r} terms"[:300])
+        return int(terms)
 
     def _tensor(self, table: Mapping[str, Any], key: str) -> Tensor:
         value = table.get(key)

@@ -33,7 +33,7 @@ from rmsmp_hls.quant.placement import QuantPlan, QuantPoint
 from rmsmp_hls.train.coded import Coded
 from rmsmp_hls.train.state import QuantState
 
-TIE = 1e-9
+TIE = 5e-10
 """Codes that are added before rounding: multipliers of few terms meet exact ties often, which
 integers round up; without it float64 would round some of them down."""
 

@@ -35,6 +35,7 @@ def random_array(choices: Choices) -> ArrayShape:
         shift_add_codebook=choices.pick(_CODEBOOKS),
         dsp=choices.pick(tuple(DspFamily)),
         min_step=choices.pick((8, 9, 16)),
+        multiplier_terms=choices.pick((0, 2, 1, 3, 0)),
     )  # fmt: skip
 
 

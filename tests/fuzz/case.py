@@ -62,6 +62,8 @@ class Quantization:
         input_signed: whether the input's codes are signed.
         spread: scales are those that the data ask for, times up to 2^spread or 2^-spread.
         seed: of all that is drawn here.
+        terms: most terms of a multiplier; 0 for any number.
+        powers: whether activation scales are powers of two.
     """
 
     codebook: str
@@ -70,6 +72,8 @@ class Quantization:
     input_signed: bool
     spread: int
     seed: int
+    terms: int = 0
+    powers: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import strategies as st
 
 from rmsmp_hls.hw.array import ArrayShape
@@ -40,7 +42,8 @@ def random_quantization(choices: Choices, array: ArrayShape) -> Quantization:
     bits = (4, 8, 8)
     if choices.chance(40):
         bits = (choices.integer(2, 8), choices.integer(2, 8), choices.integer(2, 8))
-    return Quantization(
+    terms = array.multiplier_terms
+    drawn = Quantization(
         codebook=array.shift_add_codebook,
         shares=random_shares(choices, array),
         bits=bits,
@@ -48,6 +51,11 @@ def random_quantization(choices: Choices, array: ArrayShape) -> Quantization:
         spread=choices.weighted({0: 50, 1: 30, 3: 15, 6: 5}),
         seed=choices.seed(),
     )
+    if terms:
+        terms = choices.integer(1, terms)
+    elif choices.chance(15):
+        terms = choices.integer(1, 3)
+    return replace(drawn, terms=terms, powers=choices.chance(50 if terms else 5))
 
 
 @st.composite

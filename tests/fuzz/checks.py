@@ -248,7 +248,8 @@ def _compare_training(
 def _array(case: Case, graph: IntGraph) -> ArrayShape:
     if not case.board:
         return case.array
-    return choose_array(graph, load_board(case.board))
+    terms = case.quantization.terms
+    return choose_array(graph, load_board(case.board), multiplier_terms=terms)
 
 
 def _used(case: Case, graph: IntGraph, full: ArrayShape) -> ArrayShape:

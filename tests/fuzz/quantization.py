@@ -60,7 +60,7 @@ def random_params(graph: FloatGraph, how: Quantization, x: Tensor) -> QuantParam
     rows = {op.name: _rows(graph, op, how, rng) for op in graph.of_type(Conv2d, Linear)}
     shares = how.shares
     ratio = (float(shares[0]), float(shares[1]), float(shares[2]))
-    return QuantParams(activations, rows, ratio, how.codebook, *how.bits)
+    return QuantParams(activations, rows, ratio, how.codebook, *how.bits, how.terms)
 
 
 def _format(
@@ -75,9 +75,10 @@ def _format(
     high = ActFormat(quantizer.bits, signed, 1.0).high
     factor = 2.0 ** rng.uniform(-how.spread, how.spread)
     narrow = rng.random() < 0.85
-    return ActFormat(
-        quantizer.bits, signed, factor * (seen.get(quantizer.name) or 1.0) / high, narrow
-    )
+    scale = factor * (seen.get(quantizer.name) or 1.0) / high
+    if how.powers:
+        scale = 2.0 ** np.rint(np.log2(scale))
+    return ActFormat(quantizer.bits, signed, float(scale), narrow)
 
 
 def _rows(

@@ -44,7 +44,8 @@ def candidates(case: Case) -> Iterator[Case]:
         if network.nodes and network != case.network:
             yield replace(case, network=network)
     plain = replace(case.quantization, spread=0, bits=(4, 8, 8))
-    for quantization in (plain, replace(case.quantization, spread=0)):
+    free = replace(case.quantization, powers=False)
+    for quantization in (plain, replace(case.quantization, spread=0), free):
         if quantization != case.quantization:
             yield replace(case, quantization=quantization)
     for simple in (
