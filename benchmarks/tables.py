@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from full_size_table import full_size_section
+from khot_table import khot_section
 from machine import RESULTS
 from page import markdown, measured_on
 from schemes_table import schemes_section
 from weight_fits_table import fits_section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("build_stages", "csim_speed", "training_step", "digits_schemes", "weight_fits")
+SCRIPTS = ("build_stages", "csim_speed", "training_step", "digits_schemes", "khot", "weight_fits")
 BUILD_AIM_S, REBUILD_AIM_S, HELP_AIM_S = 20.0, 2.0, 0.3
 _HEAD = """# Benchmarks
 
@@ -138,6 +139,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             full_size_section(results["full_size"]),
             training_section(results["training_step"]),
             schemes_section(results["digits_schemes"]),
+            khot_section(results["khot"]),
             fits_section(results["weight_fits"]),
         ]
     )

@@ -23,6 +23,7 @@ SCHEMA, VERSION = "rmsmp-hls/check", 1
 @click.option("--clock-mhz", type=float, help="Clock; the board's default otherwise.")
 @click.option("--ratio", metavar="S:F4:F8", help="Rows shift-add : fixed-4 : fixed-8.")
 @click.option("--codebook", metavar="NAME", help="Codebook of the shift-add rows.")
+@click.option("--multipliers", metavar="exact|k-hot:K|po2", help="As for `build`.")
 @click.option("--lut-share", type=float, help="Share of the board's LUT to use.  [default: 0.7]")
 @click.option("--dsp-share", type=float, help="Share of the board's DSP to use.  [default: 0.9]")
 @click.option("--bram-share", type=float, help="Share of the board's BRAM.  [default: 0.85]")

@@ -22,7 +22,7 @@ from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers, plan_of
 from rmsmp_hls.quant.quantize import quantize
-from rmsmp_hls.quant.reassign import reassign
+from rmsmp_hls.quant.reassign import reassign, restricted
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.schedule.choose import choose_array
 from rmsmp_hls.schedule.predict import Prediction, predict
@@ -89,7 +89,9 @@ def _mapped(model: LoadedModel, options: BuildOptions, board: Board, clock: floa
         return CheckOutcome(board, clock, operations, error=error)
     try:
         shares = target_shares(options)
-        array = choose_array(lowered, board, params.ratio, clock, shares, params.codebook)
+        array = choose_array(
+            lowered, board, params.ratio, clock, shares, params.codebook, params.multiplier_terms
+        )
         schedule = make_schedule(lowered, array)
     except RmsmpError as error:
         return CheckOutcome(board, clock, operations, error=error)
@@ -123,6 +125,7 @@ def _lowered(model: LoadedModel, options: BuildOptions) -> tuple[QuantPlan, Quan
         params = assumed_params(graph, ratio, codebook(book).name)
     else:
         params = reassign(graph, model.checkpoint.params, options.ratio, options.codebook)
+    params = restricted(params, options.multipliers)
     plan = plan_of(graph, params)
     return plan, params, lower(quantize(graph, params))
 

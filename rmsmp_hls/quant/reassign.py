@@ -1,4 +1,4 @@
-"""Another ratio or codebook for a saved model, without training."""
+"""Another ratio, codebook or other multipliers for a saved model, without training."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.numerics.multipliers import parse_multipliers
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.rows import assign_formats, check_ratio, row_scales_mse, weight_error
 
@@ -59,6 +60,18 @@ def reassign(
             formats = assign_formats(weight_error(flat), flat.var(axis=1), ratio, book)
         rows[op.name] = _refit(flat, old, formats)
     return dataclasses.replace(params, rows=rows, ratio=ratio, codebook=book)
+
+
+def restricted(params: QuantParams, multipliers: str | None) -> QuantParams:
+    """Return parameters with the asked multipliers (`numerics.multipliers.MULTIPLIERS`), without
+    training; None keeps them as they are.
+
+    Raises:
+        ConfigError: there are no such multipliers.
+    """
+    if multipliers is None or parse_multipliers(multipliers) == params.multiplier_terms:
+        return params
+    return dataclasses.replace(params, multiplier_terms=parse_multipliers(multipliers))
 
 
 def _same(a: tuple[float, ...], b: tuple[float, ...]) -> bool:

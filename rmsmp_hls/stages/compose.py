@@ -303,4 +303,9 @@ def _notes(context: StageContext) -> tuple[str, ...]:
             "Rows were assigned again for the asked ratio or codebook, without training: the "
             "accuracy of the trained assignment does not apply."
         )
+    if context.facts("quantize")["restricted"]:
+        notes.append(
+            "Multipliers were restricted as asked, without training: the accuracy of the trained "
+            "ones does not apply."
+        )
     return tuple(notes)

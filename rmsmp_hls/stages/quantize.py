@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rmsmp_hls.ir.serialize import graph_files, load_graph
 from rmsmp_hls.ir.verify import verify
-from rmsmp_hls.numerics.multipliers import parse_multipliers
 from rmsmp_hls.quant.params import QuantParams
 from rmsmp_hls.quant.params_json import params_from_json, params_to_json
 from rmsmp_hls.quant.quantize import quantize
-from rmsmp_hls.quant.reassign import reassign
+from rmsmp_hls.quant.reassign import reassign, restricted
 from rmsmp_hls.stages.stage import Stage, StageContext, StageResult
 from rmsmp_hls.stages.tensors import tensor_file
 
@@ -29,9 +27,8 @@ def _run(context: StageContext) -> StageResult:
         params = saved  # by the import, with the asked ratio and codebook
     else:
         params = reassign(graph, saved, options.ratio, options.codebook)
-    reassigned = params is not saved
-    if options.multipliers is not None:
-        params = replace(params, multiplier_terms=parse_multipliers(options.multipliers))
+    reassigned, given = params is not saved, params
+    params = restricted(params, options.multipliers)
     quantized = quantize(graph, params)
     verify(quantized, "quantize")
     with np.load(context.path("import", "data.npz"), allow_pickle=False) as data:
@@ -44,7 +41,7 @@ def _run(context: StageContext) -> StageResult:
     files["trained.npz"] = tensor_file(names, found.codes)
     facts: dict[str, Any] = {"tensors": names, "reassigned": reassigned}
     facts |= {"ratio": list(params.ratio), "codebook": params.codebook}
-    facts["multiplier_terms"] = params.multiplier_terms
+    facts |= {"multiplier_terms": params.multiplier_terms, "restricted": params is not given}
     if found.top1 is not None:
         facts["top1"] = found.top1.tolist()
     if found.float_correct is not None:

@@ -120,7 +120,7 @@ class Run:
         if self.state is None:
             return value
         quantizer = self.state.activation(self.plan.quantizer_of(name))
-        if self._restriction is not None and self.exact:
+        if self._restriction is not None and self.exact and self._restriction.multiplies(name):
             value = value + TIE * quantizer.scale()
         codes, scale = quantizer(value)
         self._record(name, codes)

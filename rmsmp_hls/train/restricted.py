@@ -18,12 +18,14 @@ import torch
 from torch import Tensor
 
 from rmsmp_hls.ir.float_ops import (
+    Activation,
     Add,
     AvgPool2d,
     BatchNorm,
     Clamp,
     Conv2d,
     FloatOp,
+    Input,
     Linear,
     Multiply,
 )
@@ -35,7 +37,7 @@ from rmsmp_hls.train.state import QuantState
 
 TIE = 5e-10
 """Codes that are added before rounding: multipliers of few terms meet exact ties often, which
-integers round up; without it float64 would round some of them down."""
+integers round up; without it float64 would round some of them down. docs/numerics.md."""
 
 Floats = npt.NDArray[np.float64]
 
@@ -96,6 +98,11 @@ class Restriction:
         if isinstance(op, Multiply):
             gains = [float(coded[0].scale.detach()) * float(coded[1].scale.detach()) / made]
         return [*self._rescaled(coded[: len(gains)], gains), *coded[len(gains) :]]
+
+    def multiplies(self, name: str) -> bool:
+        """Return whether a multiplier makes a tensor's codes: not the host, no table."""
+        point = self.plan.point(name)
+        return point is None or not isinstance(self.graph.op(point.head), (Activation, Input))
 
     def narrowed(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
         """Return `source` with the scale that its requantization to `name` gives it."""
