@@ -7,18 +7,29 @@ from dataclasses import fields
 import pytest
 
 from rmsmp_hls.config import parse_array_override, parse_ratio, show_ratio
-from rmsmp_hls.config.values import ARRAY_KEYS, SHIFT_ADD_CODEBOOKS, STORAGES, did_you_mean
+from rmsmp_hls.config.values import (
+    ACTIVATION_SCALES,
+    ARRAY_KEYS,
+    MULTIPLIERS,
+    SHIFT_ADD_CODEBOOKS,
+    STORAGES,
+    did_you_mean,
+)
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.numerics import multipliers
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES
+from rmsmp_hls.train import power_of_two
 
 
 def test_the_lists_equal_those_of_the_areas_that_own_them() -> None:
-    """config imports nothing, so it repeats two lists; here they are held equal."""
+    """config imports nothing, so it repeats some lists; here they are held equal."""
     whole = tuple(field.name for field in fields(ArrayShape) if field.type == "int")
     assert whole == ARRAY_KEYS
     assert SHIFT_ADD_CODEBOOKS == SHIFT_ADD_NAMES
     assert STORAGES == ("native", "ap_int")
+    assert tuple(multipliers.MULTIPLIERS) == MULTIPLIERS
+    assert ACTIVATION_SCALES == power_of_two.ACTIVATION_SCALES
 
 
 @pytest.mark.parametrize(

@@ -257,6 +257,8 @@ def _quant(**fields: object) -> Callable[[dict[str, Any]], object]:
         (_quant(ratio=[0, 0, 0]), "impossible ratio"),
         (_quant(codebook="Fixed-4"), "codebook 'Fixed-4'"),
         (_quant(activation_bits=9), "widths"),
+        (_quant(multiplier_terms=4), "4 terms"),
+        (_quant(multiplier_terms="2"), "'2' terms"),
         (_quant(activations={"x": {"bits": 8, "signed": True, "scale": -1}}), "tensor 'x'"),
         (_quant(activations={"x": 3}), "tensor 'x'"),
         (_set("validation", "labels", value=torch.zeros(2, dtype=torch.int64)), "2 labels"),

@@ -28,6 +28,22 @@ def test_dsps_are_counted_exactly() -> None:
     assert array_cost(replace(ARRAY, acc_bits=28)).dsp == 14 * 32 * 2 + 2 * 4 * 4 + others
 
 
+@pytest.mark.parametrize("terms", [1, 2, 3])
+def test_shifts_and_adds_take_no_dsp(terms: int) -> None:
+    """Per term and drain lane 2 (acc_bits + 17) LUTs of shifts and 49 of the sum; per term and
+    vector lane 2 * 35, and 36 for all but the last; the DSPs of both are gone."""
+    shape = replace(ARRAY, multiplier_terms=terms)
+    for name, lanes, each in (
+        ("drain lanes", 4 * 4, terms * (2 * (24 + 17) + 49)),
+        ("vector unit", 8, terms * 2 * 35 + (terms - 1) * 36),
+    ):
+        with_dsp, without = _unit(ARRAY, name), _unit(shape, name)
+        assert without.lut - with_dsp.lut == lanes * each
+        assert with_dsp.dsp - without.dsp == lanes
+        assert without.ff > with_dsp.ff
+    assert array_cost(ARRAY).dsp - array_cost(shape).dsp == 4 * 4 + 8
+
+
 def test_shift_add_lanes_cost_the_studys_figure() -> None:
     """17.4 LUTs a multiply-accumulate for SP2, 23.4 for PoT; no DSP."""
     macs = 40 * 32 * 4

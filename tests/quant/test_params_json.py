@@ -32,6 +32,16 @@ def test_round_trip(activations: dict[str, ActFormat]) -> None:
     assert params_from_json(json.loads(json.dumps(params_to_json(params)))) == params
 
 
+def test_terms_of_multipliers() -> None:
+    """Kept; 0 where a file does not say; refused where the stored form has no room for them."""
+    params = dataclasses.replace(PARAMS, multiplier_terms=2)
+    data = params_to_json(params)
+    assert params_from_json(data) == params
+    assert params_from_json({k: v for k, v in data.items() if k != "multiplier_terms"}) == PARAMS
+    with pytest.raises(ArtefactError, match="4 terms"):
+        params_from_json({**data, "multiplier_terms": 4})
+
+
 def test_files_of_earlier_versions() -> None:
     """A format without `narrow` is narrow."""
     data = params_to_json(PARAMS)
