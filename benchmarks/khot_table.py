@@ -18,7 +18,7 @@ _HEAD = """## Requantization by shifts and adds
 then restricted. *trained*: trained with the restriction. *po2 scales*: activation scales are
 powers of two; without them adds and average pools take what a few terms leave of their multipliers.
 Accuracy on the 360 test images, mean ± standard deviation over {seeds} seeds; one image is
-0.28 points.
+0.28 points, and {seeds} seeds cannot tell differences of an image or two from chance.
 """
 _HARDWARE = """
 *Modelled* cost of the array that a build takes for this network on {board}: {drain_lanes} drain
