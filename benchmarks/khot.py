@@ -41,14 +41,14 @@ VARIANTS = {
     "exact, po2 scales": ("exact", "po2"),
     "po2, po2 scales": ("po2", "po2"),
 }
-"""Variant -> (multipliers, activation_scales) of `rmsmp_hls.train.prepare`."""
+"""Variant -> (multipliers, scale_values) of `rmsmp_hls.train.prepare`."""
 
 
 def calibrated_model(net: nn.Module, variant: str, training: Any) -> rt.RmsmpModel:
     """Return a copy of a float network with the variant's quantizers, calibrated."""
     multipliers, scales = VARIANTS[variant]
     model = rt.prepare(
-        copy.deepcopy(net), training[0][:1], multipliers=multipliers, activation_scales=scales
+        copy.deepcopy(net), training[0][:1], multipliers=multipliers, scale_values=scales
     )
     rt.calibrate(model, training[0].split(256))
     rt.assign_rows(model, method="variance")

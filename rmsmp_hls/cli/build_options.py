@@ -69,7 +69,7 @@ _OPTIONS = (
     click.option("--percentile", type=float, help="With --method percentile.  [default: 99.9]"),
     _switch("--no-bias-correction", "Leave the biases as they are."),
     _text("--equalize", "auto|on|off", "Equalize channels across layers.  [default: auto]"),
-    _text("--activation-scales", "free|po2", "Scales of tensors: any, or powers of two."),
+    _text("--scale-values", "free|po2", "Scales of tensors: any, or powers of two."),
 )
 
 

@@ -92,7 +92,7 @@ _PATH = click.Path(path_type=Path)
     help="Requantize by K shifts and adds; po2: by a shift.",
 )
 @click.option(
-    "--activation-scales",
+    "--scale-values",
     type=click.Choice(["free", "po2"]),
     default="free",
     show_default=True,

@@ -32,7 +32,7 @@ class QuantizeOptions:
         images: use so many images only, evenly spread.
         normalization: of image files.
         ratio, codebook, activation_bits, residual_bits, input_bits, method, percentile,
-            bias_correction, equalize, multipliers, activation_scales: as in
+            bias_correction, equalize, multipliers, scale_values: as in
             `train.ptq.post_training_quantize`.
 
     Raises:
@@ -54,7 +54,7 @@ class QuantizeOptions:
     bias_correction: bool = True
     equalize: str = "auto"
     multipliers: str = "exact"
-    activation_scales: str = "free"
+    scale_values: str = "free"
 
     def __post_init__(self) -> None:
         """Refuse to overwrite the source."""
@@ -116,7 +116,7 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
         bias_correction=options.bias_correction,
         equalize=options.equalize,  # type: ignore[arg-type]
         multipliers=options.multipliers,
-        activation_scales=options.activation_scales,
+        scale_values=options.scale_values,
         progress=progress,
     )
     outcome = replace(_measured(source, result, progress), warnings=range_warnings(images))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from rmsmp_hls.config.values import ACTIVATION_SCALES, did_you_mean
+from rmsmp_hls.config.values import SCALE_VALUES, did_you_mean
 from rmsmp_hls.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ QUANTIZATION = (
     "percentile",
     "bias_correction",
     "equalize",
-    "activation_scales",
+    "scale_values",
 )
 """Fields of `BuildOptions` that go to post-training quantization; None takes its default."""
 
@@ -56,7 +56,7 @@ def calibration_findings(options: BuildOptions) -> Iterator[ConfigError]:
     for name, known in (
         ("method", METHODS),
         ("equalize", EQUALIZATIONS),
-        ("activation_scales", ACTIVATION_SCALES),
+        ("scale_values", SCALE_VALUES),
     ):
         word = getattr(options, name)
         if word is not None and word not in known:

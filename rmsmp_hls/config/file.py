@@ -57,7 +57,7 @@ _SCALARS: dict[str, Callable[[str, str], Any]] = {
     "percentile": parse_real,
     "bias_correction": parse_flag,
     "equalize": _text,
-    "activation_scales": _text,
+    "scale_values": _text,
 }
 KEYS = (*_SCALARS, "array", "storages")
 

@@ -57,7 +57,7 @@ class BuildOptions:
         calib_images: use so many of them, evenly spread.
         mean, std: normalization of image files, see `images.Normalization`.
         activation_bits, residual_bits, input_bits, method, percentile, bias_correction, equalize,
-            activation_scales: as in `train.ptq.post_training_quantize`; None takes its default.
+            scale_values: as in `train.ptq.post_training_quantize`; None takes its default.
 
     Raises:
         ConfigError: values that cannot be meant, all of them at once.
@@ -93,7 +93,7 @@ class BuildOptions:
     percentile: float | None = None
     bias_correction: bool | None = None
     equalize: str | None = None
-    activation_scales: str | None = None
+    scale_values: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""

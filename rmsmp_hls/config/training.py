@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from rmsmp_hls.config.calibration import METHODS
 from rmsmp_hls.config.values import (
-    ACTIVATION_SCALES,
     MULTIPLIERS,
+    SCALE_VALUES,
     SHIFT_ADD_CODEBOOKS,
     Ratio,
     did_you_mean,
@@ -121,7 +121,7 @@ class Quantization:
     residual_bits: int = _setting(8, parse_whole, low=2, high=8)
     input_bits: int = _setting(8, parse_whole, low=2, high=8)
     multipliers: str = _name(MULTIPLIERS, "exact")
-    activation_scales: str = _name(ACTIVATION_SCALES, "free")
+    scale_values: str = _name(SCALE_VALUES, "free")
     method: str = _name(METHODS, "mse")
     percentile: float = _setting(99.9, parse_real, low=50, high=100)
     calibration_images: int = _setting(512, parse_whole, low=1)

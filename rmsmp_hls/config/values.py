@@ -20,7 +20,7 @@ SHIFT_ADD_CODEBOOKS = ("SP2-4", "PoT-4", "APoT-4")
 MULTIPLIERS = ("exact", "k-hot:1", "k-hot:2", "k-hot:3", "po2")
 """What requantization may multiply by (a test holds the list equal to `numerics.multipliers`)."""
 
-ACTIVATION_SCALES = ("free", "po2")
+SCALE_VALUES = ("free", "po2")
 """What the scale of a tensor may be: any number, or a power of two."""
 
 ARRAY_KEYS = (

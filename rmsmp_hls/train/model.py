@@ -17,7 +17,7 @@ from rmsmp_hls.numerics.multipliers import parse_multipliers
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.execute import Run, lookup
-from rmsmp_hls.train.power_of_two import parse_activation_scales
+from rmsmp_hls.train.power_of_two import parse_scale_values
 from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.settings import checked_settings
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
@@ -167,7 +167,7 @@ def prepare(
     residual_bits: int = 8,
     input_bits: int = 8,
     multipliers: str = "exact",
-    activation_scales: str = "free",
+    scale_values: str = "free",
 ) -> RmsmpModel:
     """Return `module` with quantizers, which shares its parameters with `module`.
 
@@ -182,7 +182,7 @@ def prepare(
         activation_bits, residual_bits, input_bits: widths, 2..8; docs/numerics.md.
         multipliers: "exact": any 18-bit number; "k-hot:1" (or "po2") .. "k-hot:3": sums of so
             many signed powers of two, so that requantization shifts and adds.
-        activation_scales: "free", or "po2": powers of two, whose exponents are trained.
+        scale_values: "free", or "po2": powers of two, whose exponents are trained.
 
     Raises:
         ModelImportError, LoweringError: what cannot be mapped (all of it is listed).
@@ -193,7 +193,7 @@ def prepare(
     _refuse_prepared(module)
     return prepare_traced(
         module, trace(module, example).graph, codebook=codebook, ratio=ratio, widths=widths,
-        multipliers=multipliers, activation_scales=activation_scales,
+        multipliers=multipliers, scale_values=scale_values,
     )  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def prepare_traced(
     ratio: Ratio,
     widths: tuple[int, int, int],
     multipliers: str = "exact",
-    activation_scales: str = "free",
+    scale_values: str = "free",
 ) -> RmsmpModel:
     """As `prepare`, for a module whose graph is known.
 
@@ -214,10 +214,10 @@ def prepare_traced(
         traced: the float network; its constants are not used.
         codebook, ratio: as in `prepare`.
         widths: bits of (activations, residual tensors, input).
-        multipliers, activation_scales: as in `prepare`.
+        multipliers, scale_values: as in `prepare`.
     """
     shift_add, shares = checked_settings(codebook, ratio, widths)
-    terms, powers = parse_multipliers(multipliers), parse_activation_scales(activation_scales)
+    terms, powers = parse_multipliers(multipliers), parse_scale_values(scale_values)
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)
     plan = place_quantizers(
         graph, activation_bits=widths[0], residual_bits=widths[1], input_bits=widths[2]

@@ -14,16 +14,16 @@ from torch import Tensor
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.train.quantizers import straight_through
 
-ACTIVATION_SCALES = ("free", "po2")
+SCALE_VALUES = ("free", "po2")
 
 
-def parse_activation_scales(word: str) -> bool:
+def parse_scale_values(word: str) -> bool:
     """Return whether scales are powers of two.
 
     Raises:
-        ConfigError: not one of `ACTIVATION_SCALES`.
+        ConfigError: not one of `SCALE_VALUES`.
     """
-    if word not in ACTIVATION_SCALES:
+    if word not in SCALE_VALUES:
         raise ConfigError(f"unknown activation scales {word[:40]!r}", fix="choose 'free' or 'po2'")
     return word == "po2"
 

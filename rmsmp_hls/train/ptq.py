@@ -36,7 +36,7 @@ from rmsmp_hls.train.equalize import find_pairs
 from rmsmp_hls.train.execute import Run
 from rmsmp_hls.train.fidelity import Comparison, Fidelity
 from rmsmp_hls.train.network import Network
-from rmsmp_hls.train.power_of_two import parse_activation_scales
+from rmsmp_hls.train.power_of_two import parse_scale_values
 from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.row_fits import RowFits
 from rmsmp_hls.train.scores import layer_formats
@@ -121,7 +121,7 @@ def post_training_quantize(
     bias_correction: bool = True,
     equalize: Equalize = "auto",
     multipliers: str = "exact",
-    activation_scales: str = "free",
+    scale_values: str = "free",
     progress: Progress | None = None,
 ) -> PtqResult:
     """Quantize a trained float network without training.
@@ -137,7 +137,7 @@ def post_training_quantize(
             serves for that (64, fewer if they are large); of a single image nothing is corrected.
         equalize: whether channels are equalized (`train.equalize`): "on", "off", or "auto", which
             quantizes that batch of images both ways and keeps what has the higher SQNR.
-        multipliers, activation_scales: as in `prepare`.
+        multipliers, scale_values: as in `prepare`.
         progress: called with (text, images or layers done, images or layers in all).
 
     Raises:
@@ -155,7 +155,7 @@ def post_training_quantize(
     check_inputs(inputs, graph.input.shape)
     settings = Settings(
         shift_add, shares, widths, method, percentile, bias_correction,
-        parse_multipliers(multipliers), parse_activation_scales(activation_scales),
+        parse_multipliers(multipliers), parse_scale_values(scale_values),
     )  # fmt: skip
     plan = _plan(graph, settings)
     batches, fits = Batches(graph, inputs, progress), RowFits()

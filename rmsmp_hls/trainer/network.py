@@ -52,7 +52,7 @@ def build_model(
             )
         return prepare_traced(
             holder(graph), graph, codebook=settings.codebook, ratio=ratio, widths=widths,
-            multipliers=settings.multipliers, activation_scales=settings.activation_scales,
+            multipliers=settings.multipliers, scale_values=settings.scale_values,
         )  # fmt: skip
     assert source.factory is not None
     seed_all(seed, "network")
@@ -67,7 +67,7 @@ def build_model(
     return prepare(
         module, image[None], codebook=settings.codebook, ratio=ratio, activation_bits=widths[0],
         residual_bits=widths[1], input_bits=widths[2], multipliers=settings.multipliers,
-        activation_scales=settings.activation_scales,
+        scale_values=settings.scale_values,
     )  # fmt: skip
 
 

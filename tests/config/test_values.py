@@ -8,9 +8,9 @@ import pytest
 
 from rmsmp_hls.config import parse_array_override, parse_ratio, show_ratio
 from rmsmp_hls.config.values import (
-    ACTIVATION_SCALES,
     ARRAY_KEYS,
     MULTIPLIERS,
+    SCALE_VALUES,
     SHIFT_ADD_CODEBOOKS,
     STORAGES,
     did_you_mean,
@@ -29,7 +29,7 @@ def test_the_lists_equal_those_of_the_areas_that_own_them() -> None:
     assert SHIFT_ADD_CODEBOOKS == SHIFT_ADD_NAMES
     assert STORAGES == ("native", "ap_int")
     assert tuple(multipliers.MULTIPLIERS) == MULTIPLIERS
-    assert ACTIVATION_SCALES == power_of_two.ACTIVATION_SCALES
+    assert SCALE_VALUES == power_of_two.SCALE_VALUES
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ OTHER: dict[str, Any] = {
     "calib": Path("calib.npz"), "calib_images": 7, "mean": (-0.485, 0.1), "std": (0.229,),
     "activation_bits": 5, "residual_bits": 6, "input_bits": 7, "method": "percentile",
     "percentile": 99.5, "bias_correction": False, "equalize": "off", "multipliers": "k-hot:2",
-    "activation_scales": "po2",
+    "scale_values": "po2",
 }  # fmt: skip
 NO_RESULT = {"model", "board", "part", "out", "start", "force", "dump_ir"}
 

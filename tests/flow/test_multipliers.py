@@ -36,9 +36,7 @@ def _array(report: Any) -> dict[str, Any]:
 def test_prepared_networks_are_bit_exact(terms: int, tmp_path: Path) -> None:
     """prepare -> C++ is exact; evaluation mode gives the integers' codes; no DSP requantizes."""
     powers = "po2" if terms == 1 else "free"
-    model = save_model(
-        tmp_path / "model.pt", multipliers=f"k-hot:{terms}", activation_scales=powers
-    )
+    model = save_model(tmp_path / "model.pt", multipliers=f"k-hot:{terms}", scale_values=powers)
     report = build(model, tmp_path / "build").report
     assert [run.mismatches for run in report.csim] == [0]
     assert report.agreement.codes_differ_alone <= report.agreement.codes_compared // 1000
@@ -81,7 +79,7 @@ def test_evaluation_of_a_prepared_network_uses_the_multipliers(tmp_path: Path) -
         nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Flatten(),
         nn.Linear(8 * 6 * 4, 5),
     )  # fmt: skip
-    model = save_model(tmp_path / "model.pt", net, multipliers="po2", activation_scales="po2")
+    model = save_model(tmp_path / "model.pt", net, multipliers="po2", scale_values="po2")
     report = build(model, tmp_path / "build").report
     right = {item.stage: item.correct for item in report.accuracies}
     assert right["fake-quantized"] == right["integer"] == right["csim"]

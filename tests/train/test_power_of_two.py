@@ -53,7 +53,7 @@ def test_calibration_takes_the_power_of_least_error(method: str) -> None:
 
 def test_the_binary_point_is_trained() -> None:
     """A step large enough moves an exponent; scales are powers of two before and after."""
-    model = prepared(multipliers="po2", activation_scales="po2", ratio="65:30:5")
+    model = prepared(multipliers="po2", scale_values="po2", ratio="65:30:5")
     before = {n: f.scale for n, f in rt.export_params(model).activations.items()}
     assert all(math.log2(scale).is_integer() for scale in before.values())
     scales = [p for n, p in model.named_parameters() if "activations" in n]
@@ -72,4 +72,4 @@ def test_the_binary_point_is_trained() -> None:
 def test_other_words_are_refused() -> None:
     """With what there is."""
     with pytest.raises(ConfigError, match="'free' or 'po2'"):
-        prepared(activation_scales="pow2")
+        prepared(scale_values="pow2")
