@@ -22,7 +22,8 @@ struct RmsmpConfig {
     kActivationDepth = 1024,
     kWeightWordBits = 64,
     kAccBits = 20,
-    kMinStep = 8
+    kMinStep = 8,
+    kWindowTaps = 2
   };
 
   /// 2 x 2 packing of DSP48E2: field width, products per cascade, offset, width of port A.

@@ -42,6 +42,7 @@ struct PotE1 : Pot, Dsp48e1, Depths {
   enum { kShiftAddLanes = 5, kFixed4Lanes = 2, kFixed8Lanes = 1, kChannels = 16, kPixels = 4 };
   enum { kBanks = 8, kDrainRows = 4, kVectorLanes = 8, kTileGroups = 12 };
   enum { kActivationDepth = 2000, kWeightWordBits = 32, kAccBits = 24, kMinStep = 8 };
+  enum { kWindowTaps = 4 };
 };
 
 /// APoT, DSP48E2 with two cascades, no fixed-4 lane, a tile of one weight word.
@@ -49,6 +50,7 @@ struct ApotE2 : Apot, Dsp48e2, Depths {
   enum { kShiftAddLanes = 1, kFixed4Lanes = 0, kFixed8Lanes = 2, kChannels = 32, kPixels = 2 };
   enum { kBanks = 2, kDrainRows = 1, kVectorLanes = 16, kTileGroups = 64 };
   enum { kActivationDepth = 3000, kWeightWordBits = 512, kAccBits = 27, kMinStep = 16 };
+  enum { kWindowTaps = 1 };
 };
 
 /// Only shift-add lanes, more of them than min_step; four channels; drain of three rows.
@@ -56,6 +58,7 @@ struct LutOnly : Sp2, Dsp48e2, Depths {
   enum { kShiftAddLanes = 12, kFixed4Lanes = 0, kFixed8Lanes = 0, kChannels = 4, kPixels = 4 };
   enum { kBanks = 4, kDrainRows = 3, kVectorLanes = 4, kTileGroups = 7 };
   enum { kActivationDepth = 4096, kWeightWordBits = 32, kAccBits = 18, kMinStep = 8 };
+  enum { kWindowTaps = 4 };
 };
 
 /// Only fixed lanes; groups of six pixels, which divide no line of eight.
@@ -63,6 +66,7 @@ struct DspOnly : Sp2, Dsp48e1, Depths {
   enum { kShiftAddLanes = 0, kFixed4Lanes = 2, kFixed8Lanes = 0, kChannels = 8, kPixels = 6 };
   enum { kBanks = 8, kDrainRows = 2, kVectorLanes = 8, kTileGroups = 20 };
   enum { kActivationDepth = 2048, kWeightWordBits = 128, kAccBits = 20, kMinStep = 9 };
+  enum { kWindowTaps = 1 };
 };
 
 }  // namespace arrays

@@ -107,6 +107,7 @@ def array_view(array: ArrayShape) -> ArrayView:
         ("WeightWordBits", array.weight_word_bits),
         ("AccBits", array.acc_bits),
         ("MinStep", array.min_step),
+        ("WindowTaps", array.window_taps),
     )
     storage = (
         ("RMSMP_ACTIVATIONS_IN_LUTRAM", array.activations_in_lutram),

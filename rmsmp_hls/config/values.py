@@ -31,6 +31,7 @@ ARRAY_KEYS = (
     "weight_word_bits",
     "acc_bits",
     "min_step",
+    "window_taps",
 )
 """Whole-number fields of `hw.array.ArrayShape` (a test holds the two lists equal)."""
 

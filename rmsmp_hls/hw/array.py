@@ -59,6 +59,8 @@ class ArrayShape:
         shift_add_codebook: name of the codebook of the shift-add lanes.
         dsp: the DSP family of the part.
         min_step: fewest cycles between two visits of one partial sum.
+        window_taps: 4: a row of a depthwise layer takes up to four neighbouring columns of its
+            channel in one cycle, over as many activation buses; 1: one column, one bus.
     """
 
     shift_add_lanes: int
@@ -76,6 +78,7 @@ class ArrayShape:
     shift_add_codebook: str
     dsp: DspFamily
     min_step: int = 16
+    window_taps: int = 1
 
     def __post_init__(self) -> None:
         """Refuse shapes that the hardware cannot have."""
@@ -99,6 +102,7 @@ class ArrayShape:
             (self.tile_groups >= 1, "tile_groups must be positive"),
             (self.activation_depth >= 1, "activation_depth must be positive"),
             (self.min_step >= 8, "min_step must be at least 8"),
+            (self.window_taps in (1, 4), "window_taps must be 1 or 4"),
         )
         broken = [ConfigError(text, where="array shape") for holds, text in rules if not holds]
         if broken:

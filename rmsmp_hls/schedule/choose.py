@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from math import inf
 
 from rmsmp_hls.errors import LoweringError, ResourceError
@@ -21,6 +22,7 @@ from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.forms import is_depthwise
@@ -84,7 +86,9 @@ def _candidates(
     widest = max([1] + [op.shape[2] for op in weighted])
     deepest = max([1] + [made[op.inputs[0]].shape[0] for op in weighted])
     most_rows = max([1] + [op.shape[0] for op in weighted])
+    depthwise = any(is_depthwise(op) for op in weighted)
     strided = any(op.window.stride[1] % 2 == 0 for op in weighted)
+    taps_tried = (WINDOW_BUSES, 1) if depthwise else (1,)
     jobs = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     splits: dict[int, tuple[Lanes, ...]] = {
         rows: lane_splits(rows, jobs, ratios)
@@ -102,7 +106,8 @@ def _candidates(
     shapes.sort(key=lambda s: (-sum(s[0]) * s[1] * s[2], s))
     for lanes, channels, pixels in shapes:
         narrow = 1 << (pixels - 1).bit_length()
-        for banks in (2 * narrow, narrow) if strided else (narrow,):
+        wide = strided or depthwise  # windows, too, want more columns than pixels
+        for banks, taps in product((2 * narrow, narrow) if wide else (narrow,), taps_tried):
             yield ArrayShape(
                 shift_add_lanes=lanes[0],
                 fixed4_lanes=lanes[1],
@@ -118,6 +123,7 @@ def _candidates(
                 acc_bits=acc_bits,
                 shift_add_codebook=book,
                 dsp=board.dsp_family,
+                window_taps=taps,
             )
 
 

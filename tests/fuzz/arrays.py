@@ -35,6 +35,7 @@ def random_array(choices: Choices) -> ArrayShape:
         shift_add_codebook=choices.pick(_CODEBOOKS),
         dsp=choices.pick(tuple(DspFamily)),
         min_step=choices.pick((8, 9, 16)),
+        window_taps=choices.pick((4, 1)),
     )  # fmt: skip
 
 
