@@ -119,12 +119,14 @@ PixelPair:
     B packed[U::kWindowTaps][U::kChannels];
 #pragma HLS ARRAY_PARTITION variable = packed complete dim = 0
   PackBus:
-    for (int b = 0; b < (kSynthesis || window ? int(U::kWindowTaps) : 1); ++b) {
+    for (int b = 0; b < U::kWindowTaps; ++b) {
 #pragma HLS UNROLL
-    Pack:
-      for (int n = 0; n < U::kChannels; ++n) {
+      if (kSynthesis || window || b == 0) {
+      Pack:
+        for (int n = 0; n < U::kChannels; ++n) {
 #pragma HLS UNROLL
-        packed[b][n] = PackActivations<U>(buses[b][2 * q][n], buses[b][2 * q + 1][n]);
+          packed[b][n] = PackActivations<U>(buses[b][2 * q][n], buses[b][2 * q + 1][n]);
+        }
       }
     }
   RowPair:

@@ -37,9 +37,9 @@ Pixel:
       const typename U::Signed4 seen =
           U::Storage::template AsSigned<4>(static_cast<Nibble>(stored ^ flip));
     Bus:
-      for (int b = 0; b < (kSynthesis ? int(U::kWindowTaps) : 1); ++b) {
+      for (int b = 0; b < U::kWindowTaps; ++b) {
 #pragma HLS UNROLL
-        buses[b][p][n] = seen;  // in C simulation only the first, which is what lanes then read
+        if (kSynthesis || b == 0) buses[b][p][n] = seen;  // C simulation reads only the first
       }
     }
   }
