@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.ir.float_ops import (
     Activation,
     Add,
@@ -40,6 +41,8 @@ from rmsmp_hls.quant.placement import QuantPlan
 from rmsmp_hls.train.functions import activation
 from rmsmp_hls.train.state import QuantState
 
+_ONE_VALUE = "batch norm of one value per channel has no statistics to learn"
+_MORE = "give at least two images per batch, or freeze batch norm"
 _EXACT_FLOAT32 = float(1 << 24)  # integers up to here, and their sums, are exact in float32
 
 
@@ -70,6 +73,7 @@ class Run:
         parameter: state_dict key -> tensor.
         module: module path -> module, or None if there is none.
         training: batch norm by the batch, dropout active.
+        frozen_norms: batch norm by its running statistics, which stay, in training too.
         state: the quantizers; None runs the float network.
         observe: called with (tensor or narrow, value) wherever a quantizer is placed.
         codes: if given, filled with every quantized tensor's codes and the accumulators
@@ -84,6 +88,7 @@ class Run:
     state: QuantState | None = None
     observe: Callable[[str, Tensor], None] | None = None
     codes: dict[str, Tensor] | None = None
+    frozen_norms: bool = False
     _narrows: dict[str, Tensor | Coded] = field(default_factory=dict)
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -211,15 +216,18 @@ class Run:
         return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
 
     def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:
-        layer = self.module(op.module)
-        if not self.exact and isinstance(layer, nn.modules.batchnorm._BatchNorm):
+        layer, by_batch = self.module(op.module), self.training and not self.frozen_norms
+        own = isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        if by_batch and value.numel() == value.shape[1] and (layer is None or layer.training):
+            raise QuantizationError(_ONE_VALUE, where=f"layer {op.module or op.name!r}", fix=_MORE)
+        if layer is not None and own and not self.exact and not self.frozen_norms:
             return _as_module_takes(layer, value)
         keys = (op.running_mean, op.running_var, op.weight, op.bias)
         tensors = [self.parameter(key) for key in keys]
         if self.exact:
             tensors = [t if t is None else t.to(value.dtype) for t in tensors]
         mean, var, weight, bias = tensors
-        return F.batch_norm(value, mean, var, weight, bias, self.training, op.momentum, op.eps)
+        return F.batch_norm(value, mean, var, weight, bias, by_batch, op.momentum, op.eps)
 
     def _needed(self, key: str) -> Tensor:
         tensor = self.parameter(key)

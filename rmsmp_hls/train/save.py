@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -43,7 +44,9 @@ def export_params(model: RmsmpModel) -> QuantParams:
         scales = quantizer.scales().detach().cpu().numpy()
         rows[op.name] = RowParams(quantizer.names, ConstTensor(scales))
     activations = {q.name: state.activation(q.name).format() for q in model.plan.quantizers}
-    return QuantParams(activations, rows, state.ratio, model.codebook, *model.widths)
+    return QuantParams(
+        activations, rows, state.ratio, model.codebook, *model.widths, first_last=model.first_last
+    )
 
 
 def save(
@@ -92,6 +95,14 @@ def _checked(model: RmsmpModel, validation: tuple[Tensor, Tensor]) -> tuple[Tens
             f"for a network that reads {list(shape)}, or are not finite",
             where="validation",
             fix="give (inputs [N, ...], classes [N])",
+        )
+    classes = math.prod(model.graph.op(model.graph.output).shape)
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise QuantizationError(
+            f"class {low if low < 0 else high} for a network of {classes} classes",
+            where="validation",
+            fix=f"number the classes 0..{classes - 1}",
         )
     return inputs.detach().float().cpu(), labels.detach().to(torch.int64).cpu()
 

@@ -151,8 +151,12 @@ class QuantState(nn.Module):
     Attributes:
         quantized: whether the quantizers are on.
         ratio: asked shares shift-add : Fixed-4 : Fixed-8.
+        frozen_norms: whether batch norm uses, and keeps, its running statistics in training.
+        eight_bit_ends: whether first and last layers are kept in 8 bits; in the state_dict.
         was_absent: whether the last state_dict that was loaded had no quantizers.
     """
+
+    eight_bit_ends: Tensor
 
     def __init__(
         self,
@@ -162,8 +166,9 @@ class QuantState(nn.Module):
         super().__init__()
         self.activations = _table(activations)
         self.rows = _table(rows)
+        self.register_buffer("eight_bit_ends", torch.tensor(False))
         self.was_absent = False
-        self.quantized = True
+        self.quantized, self.frozen_norms = True, False
         self.ratio: tuple[float, float, float] = (0.0, 1.0, 0.0)
 
     def activation(self, name: str) -> ActivationQuantizer:
@@ -186,6 +191,7 @@ class QuantState(nn.Module):
 
     def _load_from_state_dict(self, state_dict: Any, prefix: str, *args: Any) -> None:
         self.was_absent = not any(key.startswith(prefix) for key in state_dict)
+        state_dict.setdefault(f"{prefix}eight_bit_ends", self.eight_bit_ends)  # of earlier versions
         for part in self.modules():
             if isinstance(part, _Quantizer):
                 part.may_be_absent = self.was_absent

@@ -51,8 +51,9 @@ def build_model(
                 where=str(source.checkpoint),
             )
         return prepare_traced(
-            holder(graph), graph, codebook=settings.codebook, ratio=ratio, widths=widths
-        )
+            holder(graph), graph, codebook=settings.codebook, ratio=ratio, widths=widths,
+            first_last=settings.first_last,
+        )  # fmt: skip
     assert source.factory is not None
     seed_all(seed, "network")
     module = call_factory(source.factory, source.arguments, folder, "model.factory")
@@ -65,7 +66,7 @@ def build_model(
         load_weights(module, source.weights)
     return prepare(
         module, image[None], codebook=settings.codebook, ratio=ratio, activation_bits=widths[0],
-        residual_bits=widths[1], input_bits=widths[2],
+        residual_bits=widths[1], input_bits=widths[2], first_last=settings.first_last,
     )  # fmt: skip
 
 

@@ -110,6 +110,9 @@ precision: [float16]
         ("model: {factory: net}\ndata: {train: a.npz}", "names no function"),
         ("model: {checkpoint: a, weights: b}\ndata: {train: a.npz}", "belong to a factory"),
         ('model: {checkpoint: a}\ndata: {factory: "a:b", validation: c}', "its own validation"),
+        (MINIMAL + "assignment: {table: a.yaml, refresh_epochs: 2}", "same rows every time"),
+        (MINIMAL + "admm: {rho: -1}", "rho: must be at least 0"),
+        (MINIMAL + "quantization: {first_last: 8bit}", "unknown first_last '8bit'"),
         ("- a", "write one `key: value` line"),
     ],
 )
