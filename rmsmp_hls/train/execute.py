@@ -7,6 +7,7 @@ differ from the integer model's only where its 18-bit multiplier rounds another 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -144,7 +145,7 @@ class Run:
         if isinstance(op, BatchNorm):
             return self._batch_norm(op, _value(source))
         if isinstance(op, Clamp):
-            return torch.clamp(_value(source), op.low, op.high)
+            return _clamp(_value(source), op.low, op.high)
         if isinstance(op, Add):
             return _value(source) + _value(inputs[1])
         if isinstance(op, Multiply):
@@ -192,10 +193,14 @@ class Run:
         if narrow is None:
             return source
         if narrow.name not in self._narrows:
-            self._narrows[narrow.name] = self._quantize(narrow.name, _value(source))
+            self._narrows[narrow.name] = self._narrow(narrow.name, source)
         return self._narrows[narrow.name]
 
-    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor:
+    def _narrow(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
+        """Quantize again."""
+        return self._quantize(name, _value(source))
+
+    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor | Coded:
         weight, bias = self._needed(op.weight), self.parameter(op.bias)
         if self.state is None or not isinstance(source, Coded):
             return product(op, _value(source), weight, bias)
@@ -210,7 +215,7 @@ class Run:
         value: Tensor = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
         return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
 
-    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:
+    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor | Coded:
         layer = self.module(op.module)
         if not self.exact and isinstance(layer, nn.modules.batchnorm._BatchNorm):
             return _as_module_takes(layer, value)
@@ -229,6 +234,11 @@ class Run:
 
 def _value(tensor: Tensor | Coded) -> Tensor:
     return tensor.value if isinstance(tensor, Coded) else tensor
+
+
+def _clamp(value: Tensor, low: float, high: float) -> Tensor:
+    """min(max(value, low), high); torch's own functions for it have the cheapest gradients."""
+    return F.relu(value) if (low, high) == (0, math.inf) else F.hardtanh(value, low, high)
 
 
 def _concat(parts: list[Tensor | Coded]) -> Tensor | Coded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -17,8 +17,15 @@ from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.execute import Run, lookup
 from rmsmp_hls.train.ratio import Ratio
-from rmsmp_hls.train.settings import checked_settings
+from rmsmp_hls.train.settings import (
+    ActivationScale,
+    ScaleSettings,
+    WeightFit,
+    WeightScale,
+    checked_settings,
+)
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
+from rmsmp_hls.train.training_run import TrainingRun, folds
 
 PREFIX = "rmsmp"
 
@@ -36,6 +43,7 @@ class RmsmpModel(nn.Module):
         plan: where the quantizers are.
         codebook: name of the shift-add codebook.
         widths: bits of (activations, residual tensors, input).
+        folds: of `train.training_run`.
         rmsmp: the quantizers.
     """
 
@@ -43,6 +51,7 @@ class RmsmpModel(nn.Module):
     plan: QuantPlan
     codebook: str
     widths: tuple[int, int, int]
+    folds: Mapping[str, str]
     rmsmp: QuantState
 
     def __init__(
@@ -52,6 +61,7 @@ class RmsmpModel(nn.Module):
         plan: QuantPlan,
         shift_add: str,
         widths: tuple[int, int, int],
+        scales: ScaleSettings,
     ) -> None:
         super().__init__()
         self._modules.update(module._modules)
@@ -60,12 +70,14 @@ class RmsmpModel(nn.Module):
         self._non_persistent_buffers_set |= module._non_persistent_buffers_set
         # Into __dict__ directly: a child may well be called "plan" or "graph".
         self.__dict__.update(graph=graph, plan=plan, codebook=shift_add, widths=widths)
+        self.__dict__["folds"] = folds(graph, plan)
         self.training = module.training
         tensors = (*module.parameters(), *module.buffers(), torch.zeros(()))
         device = tensors[0].device  # a network of pools alone has no parameters
         self.rmsmp = QuantState(
             {q.name: ActivationQuantizer(q.bits, q.signed).to(device) for q in plan.quantizers},
             {op.name: RowQuantizer(op.shape[0], device) for op in self.layers()},
+            scales,
         )
         self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]
 
@@ -88,7 +100,9 @@ class RmsmpModel(nn.Module):
         if state is not None:
             self._check_calibrated()
         parameter, module = lookup(self)
-        run = Run(self.graph, self.plan, parameter, module, self.training, state, observe, codes)
+        parts = (self.graph, self.plan, parameter, module, self.training, state, observe, codes)
+        fast = self.training and state is not None and observe is None and codes is None
+        run = TrainingRun(*parts, folds=self.folds) if fast else Run(*parts)
         return run(x)
 
     def quantize_enabled(self, enabled: bool = True) -> RmsmpModel:
@@ -164,6 +178,9 @@ def prepare(
     activation_bits: int = 4,
     residual_bits: int = 8,
     input_bits: int = 8,
+    activation_scale: ActivationScale = "lsq",
+    weight_scale: WeightScale = "lsq",
+    weight_fit: WeightFit = "mse",
 ) -> RmsmpModel:
     """Return `module` with quantizers, which shares its parameters with `module`.
 
@@ -176,16 +193,21 @@ def prepare(
         codebook: of the shift-add rows: SP2-4, PoT-4 or APoT-4.
         ratio: shares shift-add : Fixed-4 : Fixed-8.
         activation_bits, residual_bits, input_bits: widths, 2..8; docs/numerics.md.
+        activation_scale: how activations' scales train: "lsq", "pact" or "fixed".
+        weight_scale: how rows' scales train: "lsq", or "refit" with every assignment.
+        weight_fit: what fits rows' scales: "mse", "max-abs" (of the layer) or "max-abs-row".
 
     Raises:
         ModelImportError, LoweringError: what cannot be mapped (all of it is listed).
-        ConfigError: unknown codebook, impossible ratio or width.
+        ConfigError: unknown codebook or way to scale, impossible ratio or width.
     """
     widths = (activation_bits, residual_bits, input_bits)
     checked_settings(codebook, ratio, widths)
+    scales = ScaleSettings(activation_scale, weight_scale, weight_fit)
     _refuse_prepared(module)
+    traced = trace(module, example).graph
     return prepare_traced(
-        module, trace(module, example).graph, codebook=codebook, ratio=ratio, widths=widths
+        module, traced, codebook=codebook, ratio=ratio, widths=widths, scales=scales
     )
 
 
@@ -196,6 +218,7 @@ def prepare_traced(
     codebook: str,
     ratio: Ratio,
     widths: tuple[int, int, int],
+    scales: ScaleSettings | None = None,
 ) -> RmsmpModel:
     """As `prepare`, for a module whose graph is known.
 
@@ -204,13 +227,14 @@ def prepare_traced(
         traced: the float network; its constants are not used.
         codebook, ratio: as in `prepare`.
         widths: bits of (activations, residual tensors, input).
+        scales: where they come from in training.
     """
     shift_add, shares = checked_settings(codebook, ratio, widths)
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)
     plan = place_quantizers(
         graph, activation_bits=widths[0], residual_bits=widths[1], input_bits=widths[2]
     )
-    model = RmsmpModel(module, graph, plan, shift_add, widths)
+    model = RmsmpModel(module, graph, plan, shift_add, widths, scales or ScaleSettings())
     model.rmsmp.ratio = shares
     for op in model.layers():
         weight = model.weight(op)
