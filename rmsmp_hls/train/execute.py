@@ -7,6 +7,7 @@ differ from the integer model's only where its 18-bit multiplier rounds another 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -149,7 +150,7 @@ class Run:
         if isinstance(op, BatchNorm):
             return self._batch_norm(op, _value(source))
         if isinstance(op, Clamp):
-            return torch.clamp(_value(source), op.low, op.high)
+            return _clamp(_value(source), op.low, op.high)
         if isinstance(op, Add):
             return _value(source) + _value(inputs[1])
         if isinstance(op, Multiply):
@@ -197,10 +198,14 @@ class Run:
         if narrow is None:
             return source
         if narrow.name not in self._narrows:
-            self._narrows[narrow.name] = self._quantize(narrow.name, _value(source))
+            self._narrows[narrow.name] = self._narrow(narrow.name, source)
         return self._narrows[narrow.name]
 
-    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor:
+    def _narrow(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
+        """Quantize again."""
+        return self._quantize(name, _value(source))
+
+    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor | Coded:
         weight, bias = self._needed(op.weight), self.parameter(op.bias)
         if self.state is None or not isinstance(source, Coded):
             return product(op, _value(source), weight, bias)
@@ -215,11 +220,10 @@ class Run:
         value: Tensor = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
         return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
 
-    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:
+    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor | Coded:
         layer, by_batch = self.module(op.module), self.training and not self.frozen_norms
+        self._check_statistics(op, layer, value)
         own = isinstance(layer, nn.modules.batchnorm._BatchNorm)
-        if by_batch and value.numel() == value.shape[1] and (layer is None or layer.training):
-            raise QuantizationError(_ONE_VALUE, where=f"layer {op.module or op.name!r}", fix=_MORE)
         if layer is not None and own and not self.exact and not self.frozen_norms:
             return _as_module_takes(layer, value)
         keys = (op.running_mean, op.running_var, op.weight, op.bias)
@@ -229,6 +233,11 @@ class Run:
         mean, var, weight, bias = tensors
         return F.batch_norm(value, mean, var, weight, bias, by_batch, op.momentum, op.eps)
 
+    def _check_statistics(self, op: BatchNorm, layer: nn.Module | None, value: Tensor) -> None:
+        by_batch = self.training if layer is None else layer.training
+        if by_batch and not self.frozen_norms and value.numel() == value.shape[1]:
+            raise QuantizationError(_ONE_VALUE, where=f"layer {op.module or op.name!r}", fix=_MORE)
+
     def _needed(self, key: str) -> Tensor:
         tensor = self.parameter(key)
         assert tensor is not None, key
@@ -237,6 +246,11 @@ class Run:
 
 def _value(tensor: Tensor | Coded) -> Tensor:
     return tensor.value if isinstance(tensor, Coded) else tensor
+
+
+def _clamp(value: Tensor, low: float, high: float) -> Tensor:
+    """min(max(value, low), high); torch's own functions for it have the cheapest gradients."""
+    return F.relu(value) if (low, high) == (0, math.inf) else F.hardtanh(value, low, high)
 
 
 def _concat(parts: list[Tensor | Coded]) -> Tensor | Coded:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,8 +18,15 @@ from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.quant.rows import assign_formats
 from rmsmp_hls.train.execute import Run, lookup
 from rmsmp_hls.train.ratio import Ratio
-from rmsmp_hls.train.settings import checked_settings
+from rmsmp_hls.train.settings import (
+    ActivationScale,
+    ScaleSettings,
+    WeightFit,
+    WeightScale,
+    checked_settings,
+)
 from rmsmp_hls.train.state import ActivationQuantizer, QuantState, RowQuantizer
+from rmsmp_hls.train.training_run import TrainingRun, folds
 
 PREFIX = "rmsmp"
 
@@ -37,6 +44,7 @@ class RmsmpModel(nn.Module):
         plan: where the quantizers are.
         codebook: name of the shift-add codebook.
         widths: bits of (activations, residual tensors, input).
+        folds: of `train.training_run`.
         rmsmp: the quantizers.
     """
 
@@ -44,6 +52,7 @@ class RmsmpModel(nn.Module):
     plan: QuantPlan
     codebook: str
     widths: tuple[int, int, int]
+    folds: Mapping[str, str]
     rmsmp: QuantState
 
     def __init__(
@@ -53,6 +62,7 @@ class RmsmpModel(nn.Module):
         plan: QuantPlan,
         shift_add: str,
         widths: tuple[int, int, int],
+        scales: ScaleSettings,
     ) -> None:
         super().__init__()
         self._modules.update(module._modules)
@@ -61,12 +71,14 @@ class RmsmpModel(nn.Module):
         self._non_persistent_buffers_set |= module._non_persistent_buffers_set
         # Into __dict__ directly: a child may well be called "plan" or "graph".
         self.__dict__.update(graph=graph, plan=plan, codebook=shift_add, widths=widths)
+        self.__dict__["folds"] = folds(graph, plan)
         self.training = module.training
         tensors = (*module.parameters(), *module.buffers(), torch.zeros(()))
         device = tensors[0].device  # a network of pools alone has no parameters
         self.rmsmp = QuantState(
             {q.name: ActivationQuantizer(q.bits, q.signed).to(device) for q in plan.quantizers},
             {op.name: RowQuantizer(op.shape[0], device) for op in self.layers()},
+            scales,
         )
         self.register_load_state_dict_post_hook(_loaded)  # type: ignore[no-untyped-call]
 
@@ -91,10 +103,12 @@ class RmsmpModel(nn.Module):
         if state is not None:
             self._check_calibrated()
         parameter, module = lookup(self)
-        run = Run(
+        parts = (
             self.graph, self.plan, parameter, module, self.training, state, observe, codes,
             self.rmsmp.frozen_norms,
         )  # fmt: skip
+        fast = self.training and state is not None and observe is None and codes is None
+        run = TrainingRun(*parts, folds=self.folds) if fast else Run(*parts)
         return run(x)
 
     def quantize_enabled(self, enabled: bool = True) -> RmsmpModel:
@@ -204,6 +218,9 @@ def prepare(
     residual_bits: int = 8,
     input_bits: int = 8,
     first_last: str = SAME,
+    activation_scale: ActivationScale = "lsq",
+    weight_scale: WeightScale = "lsq",
+    weight_fit: WeightFit = "mse",
 ) -> RmsmpModel:
     """Return `module` with quantizers, which shares its parameters with `module`.
 
@@ -218,19 +235,23 @@ def prepare(
         activation_bits, residual_bits, input_bits: widths, 2..8; docs/numerics.md.
         first_last: "same", the ratio holds in every layer as in RMSMP, or "fixed8", all rows of
             the first and last layers are Fixed-8, see `quant.ends`.
+        activation_scale: how activations' scales train: "lsq", "pact" or "fixed".
+        weight_scale: how rows' scales train: "lsq", or "refit" with every assignment.
+        weight_fit: what fits rows' scales: "mse", "max-abs" (of the layer) or "max-abs-row".
 
     Raises:
         ModelImportError, LoweringError: what cannot be mapped (all of it is listed).
-        ConfigError: unknown codebook or policy, impossible ratio or width.
+        ConfigError: unknown codebook, policy or way to scale, impossible ratio or width.
     """
     widths = (activation_bits, residual_bits, input_bits)
     checked_settings(codebook, ratio, widths)
+    scales = ScaleSettings(activation_scale, weight_scale, weight_fit)
     check_policy(first_last)
     _refuse_prepared(module)
     _refuse_meta(module)
     return prepare_traced(
         module, trace(module, example).graph, codebook=codebook, ratio=ratio, widths=widths,
-        first_last=first_last,
+        first_last=first_last, scales=scales,
     )  # fmt: skip
 
 
@@ -242,6 +263,7 @@ def prepare_traced(
     ratio: Ratio,
     widths: tuple[int, int, int],
     first_last: str = SAME,
+    scales: ScaleSettings | None = None,
 ) -> RmsmpModel:
     """As `prepare`, for a module whose graph is known.
 
@@ -250,13 +272,14 @@ def prepare_traced(
         traced: the float network; its constants are not used.
         codebook, ratio, first_last: as in `prepare`.
         widths: bits of (activations, residual tensors, input).
+        scales: where they come from in training.
     """
     shift_add, shares = checked_settings(codebook, ratio, widths)
     graph: FloatGraph = Graph(traced.level, traced.ops, traced.output)
     plan = place_quantizers(
         graph, activation_bits=widths[0], residual_bits=widths[1], input_bits=widths[2]
     )
-    model = RmsmpModel(module, graph, plan, shift_add, widths)
+    model = RmsmpModel(module, graph, plan, shift_add, widths, scales or ScaleSettings())
     model.rmsmp.ratio = shares
     model.rmsmp.eight_bit_ends.fill_(check_policy(first_last) == FIXED8)
     pinned = model.pinned()
