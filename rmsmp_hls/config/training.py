@@ -23,6 +23,11 @@ from rmsmp_hls.errors import ConfigError
 ASSIGNMENTS = ("hessian", "variance", "output-error", "weight-error")
 """Ways to assign rows (a test holds the list equal to `train.assign`)."""
 
+ACTIVATION_SCALES = ("lsq", "pact", "fixed")
+WEIGHT_SCALES = ("lsq", "refit")
+WEIGHT_FITS = ("mse", "max-abs", "max-abs-row")
+"""Where scales come from in training (a test holds the lists equal to `train.settings`)."""
+
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "cuda")
@@ -111,7 +116,8 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """Formats; `calibration_images` training images choose the activations' scales."""
+    """Formats and scales, as in `train.prepare`; `calibration_images` training images choose the
+    activations' scales."""
 
     codebook: str = _name(SHIFT_ADD_CODEBOOKS, "SP2-4")
     ratio: Ratio = _setting((65.0, 30.0, 5.0), _ratio)
@@ -119,6 +125,9 @@ class Quantization:
     residual_bits: int = _setting(8, parse_whole, low=2, high=8)
     input_bits: int = _setting(8, parse_whole, low=2, high=8)
     first_last: str = _name(FIRST_LAST, "same")
+    activation_scale: str = _name(ACTIVATION_SCALES, "lsq")
+    weight_scale: str = _name(WEIGHT_SCALES, "lsq")
+    weight_fit: str = _name(WEIGHT_FITS, "mse")
     method: str = _name(METHODS, "mse")
     percentile: float = _setting(99.9, parse_real, low=50, high=100)
     calibration_images: int = _setting(512, parse_whole, low=1)

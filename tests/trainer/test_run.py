@@ -26,12 +26,14 @@ from rmsmp_hls.config.training import (
 )
 from rmsmp_hls.errors import ArtefactError, ConfigError, ModelImportError, QuantizationError
 from rmsmp_hls.frontend.checkpoint import load_checkpoint
+from rmsmp_hls.numerics.codebooks import CODEBOOKS
 from rmsmp_hls.train.assign import METHODS
 from rmsmp_hls.trainer import TrainOutcome, train
 from rmsmp_hls.trainer.session import Session
 from tests.trainer.samples import HERE, config, data, network, same, states
 
 ROOT = HERE.parents[1]
+LARGEST = [book.max_magnitude for book in CODEBOOKS.values()]
 
 
 class Stopped(Exception):
@@ -348,6 +350,33 @@ def test_every_measure_is_available(tmp_path: Path, method: str) -> None:
     )  # fmt: skip
     assert outcome.rows == {"SP2-4": 3, "Fixed-4": 2, "Fixed-8": 2}
     assert outcome.warnings == ()
+
+
+def test_ways_to_scale_reach_the_network(tmp_path: Path) -> None:
+    """Fixed activation scales are those of calibration, rows' scales the layer's largest weight;
+    trained ones are not."""
+    forms = []
+    for number, scale in enumerate(("fixed", "lsq")):
+        settings = config(
+            tmp_path / str(number),
+            quantization=Quantization(activation_scale=scale, weight_fit="max-abs"),
+            float_training=PhaseSettings(0),
+        )
+        with pytest.raises(Stopped):
+            train(settings, HERE, StopAt(1))
+        before = states(settings.out)
+        run(settings)
+        forms.append((before, states(settings.out)))
+    names = [n for n in forms[0][0] if n.startswith("rmsmp.activations") and "factor" in n]
+    assert names and all(torch.equal(forms[0][0][n], forms[0][1][n]) for n in names)
+    assert not all(torch.equal(forms[1][0][n], forms[1][1][n]) for n in names)
+    before = forms[0][0]
+    for layer in ("0", "5"):
+        reach = before[f"rmsmp.rows.{layer}.base"] * torch.tensor(
+            [LARGEST[int(index)] for index in before[f"rmsmp.rows.{layer}.formats"]]
+        )
+        largest = before[f"{layer}.weight"].abs().max()
+        torch.testing.assert_close(reach, largest.expand_as(reach))
 
 
 def test_layers_of_few_rows_are_reported(tmp_path: Path) -> None:
