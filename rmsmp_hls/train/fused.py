@@ -1,9 +1,9 @@
 """Quantizers of the training step: one autograd function for activations, one for weights.
 
-They compute what `quantizers.py` does, in the tensors' own type: a quotient that float32 rounds onto
-a tie may get another code than in evaluation, which computes it in float64. Few passes over the
-memory are made, temporaries are reused, and what backward needs beside the weights and codes,
-which are there anyway, is one tensor per quantized tensor.
+They compute what `quantizers.py` does, in the tensors' own type: a quotient that float32 rounds
+onto or across a tie may get another code than in evaluation, which computes it in float64. Few
+passes over the memory are made, temporaries are reused, and what backward needs beside weights and
+codes, which are there anyway, is one tensor per quantized tensor.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from rmsmp_hls.numerics.codebooks import CODEBOOKS
 from rmsmp_hls.train.quantizers import nearest_levels, row_blocks
 
 _hardtanh_backward = torch.ops.aten.hardtanh_backward.default
-_MARGIN = 2.0**-12  # codes: so that a number exactly on the bound counts as inside
+_MARGIN = 2.0**-12  # codes: rounding is far less
+_WHOLE = 1 + 1e-6  # the same of a quotient by the largest level
+_BLOCK = 1 << 17  # weights that are quantized at once, so that temporaries stay in the cache
 _NAMES = tuple(CODEBOOKS)
-# Nearest levels change at multiples of 1/2: magnitudes are integers. Doubled, the last change is at:
+# Magnitudes are integers: nearest levels change at multiples of 1/2. Past twice the last of them:
 _LAST = max(book.magnitudes[-1] + book.magnitudes[-2] for book in CODEBOOKS.values()) + 1
 _CELLS = 4 * _LAST + 1  # a cell per multiple of 1/2 within +-_LAST / 2, and one between two
 
@@ -29,7 +31,9 @@ class _Codes(torch.autograd.Function):
     """clamp(floor(sum of x * multiplier + 1/2), low, high); straight through within low..high."""
 
     @staticmethod
-    def forward(ctx: Any, low: int, high: int, scale: Tensor | None, *terms: Tensor | None) -> Tensor:
+    def forward(
+        ctx: Any, low: int, high: int, relu: bool, scale: Tensor | None, *terms: Tensor | None
+    ) -> Tensor:
         """Take (x, multiplier) for every term; a single multiplier None: x is the sum and 1/2."""
         first, multiplier = terms[:2]
         assert first is not None
@@ -41,7 +45,8 @@ class _Codes(torch.autograd.Function):
                 shifted.addcmul_(x, factor)
             shifted.add_(0.5)
         codes = shifted.clamp(low, high).floor_()
-        ctx.bounds = low + 0.5 - _MARGIN, high + 0.5 + _MARGIN
+        # On the bound is inside; but the gradient of ReLU at 0 is 0, as torch has it.
+        ctx.bounds = low + 0.5 + (_MARGIN if relu else -_MARGIN), high + 0.5 + _MARGIN
         kept = terms if len(terms) > 2 else (None, multiplier)
         ctx.save_for_backward(shifted, scale, None if scale is None else codes, *kept)
         return codes
@@ -51,12 +56,12 @@ class _Codes(torch.autograd.Function):
         """Return the gradients of the scale (see `quantize_terms`), and of every term's parts."""
         shifted, scale, codes, *terms = ctx.saved_tensors
         inside = _hardtanh_backward(grads[0], shifted, *ctx.bounds)
-        found: list[Tensor | None] = [None, None, None]
-        if scale is not None and ctx.needs_input_grad[2]:
-            found[2] = -_dot(inside, codes) / scale
+        found: list[Tensor | None] = [None, None, None, None]
+        if scale is not None and ctx.needs_input_grad[3]:
+            found[3] = -_dot(inside, codes) / scale
         for position in range(0, len(terms), 2):
             x, multiplier = terms[position : position + 2]
-            needed = ctx.needs_input_grad[3 + position : 5 + position]
+            needed = ctx.needs_input_grad[4 + position : 6 + position]
             last = position + 2 == len(terms)
             to_x, to_multiplier = None, None
             if multiplier is None:
@@ -74,7 +79,11 @@ class _Codes(torch.autograd.Function):
 
 
 def quantize_terms(
-    terms: tuple[tuple[Tensor, Tensor | None], ...], low: int, high: int, scale: Tensor | None
+    terms: tuple[tuple[Tensor, Tensor | None], ...],
+    low: int,
+    high: int,
+    scale: Tensor | None = None,
+    relu: bool = False,
 ) -> Tensor:
     """Return the codes of a sum of products, clamp(floor(sum of x * multiplier + 1/2), low, high).
 
@@ -86,9 +95,11 @@ def quantize_terms(
         scale: of the codes, for PACT's gradient: the code within the range is taken to
             change with 1 / scale as itself, -code / scale, so that in `code * scale` only clipped
             numbers have a gradient to the scale. The multipliers then must not depend on it.
+        relu: the codes of the sum's ReLU.
     """
+    low = max(low, 0) if relu else low
     flat = [part for term in terms for part in term]
-    return _Codes.apply(low, high, scale, *flat)  # type: ignore[no-untyped-call,no-any-return]
+    return _Codes.apply(low, high, relu, scale, *flat)  # type: ignore[no-untyped-call,no-any-return]
 
 
 class _Rows(torch.autograd.Function):
@@ -100,17 +111,13 @@ class _Rows(torch.autograd.Function):
     ) -> Tensor:
         """Look up the cell of every quotient in its row's codebook."""
         table = _cells(str(rows.device), rows.dtype)
-        halves, result = (scales / 2).unsqueeze(1), torch.empty_like(rows)
-        first, columns = offsets.unsqueeze(1), gains.unsqueeze(1)
-        for some in row_blocks(*rows.shape, 1 << 17):
-            quotient = rows[some] / halves[some]
-            # NaN has no cell; its row's results are to be NaN, as the loss then is.
-            nan = quotient.sum(1, keepdim=True).mul_(0.0).nan_to_num_(torch.nan, 0.0, 0.0)
-            quotient.nan_to_num_(0.0).clamp_(-_LAST, _LAST)
-            up = quotient.ceil()
-            cells = quotient.floor_().add_(up).to(torch.int32).add_(first[some])
-            levels = table.index_select(0, cells.flatten()).view_as(quotient)
-            torch.mul(levels, columns[some] + nan, out=result[some])
+        columns = (scales * 0.5).unsqueeze(1), offsets.unsqueeze(1), gains.unsqueeze(1)
+        if rows.numel() <= _BLOCK:
+            result = _looked_up(table, rows, *columns)
+        else:
+            result = torch.empty_like(rows)
+            for some in row_blocks(len(rows), rows.shape[1], _BLOCK):
+                result[some] = _looked_up(table, rows[some], *(part[some] for part in columns))
         ctx.save_for_backward(rows, scales, gains, largest, result)
         return result
 
@@ -119,19 +126,27 @@ class _Rows(torch.autograd.Function):
         """Straight through within the codebook's range; to scales and gains row by row."""
         rows, scales, gains, largest, result = ctx.saved_tensors
         (grad,) = grads
-        to_rows = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
-        to_scales = torch.empty_like(scales) if ctx.needs_input_grad[1] else None
         to_gains = torch.linalg.vecdot(grad, result) / gains if ctx.needs_input_grad[2] else None
-        bounds, slopes = (scales * largest).unsqueeze(1), (gains / scales).unsqueeze(1)
-        for some in row_blocks(*rows.shape, 1 << 17):
-            inside = _hardtanh_backward(grad[some], rows[some] / bounds[some], -1 - 1e-6, 1 + 1e-6)
-            if to_scales is not None:
-                to_scales[some] = torch.linalg.vecdot(inside, rows[some])
-            if to_rows is not None:
-                torch.mul(inside, slopes[some], out=to_rows[some])
-        if to_scales is not None:
-            to_scales.mul_(-gains / scales**2)
-        return to_rows, to_scales, to_gains, None, None
+        bounds, slopes = (scales * largest).unsqueeze(1), gains / scales
+        to_rows = torch.empty_like(rows)
+        products = torch.empty_like(scales)
+        for some in row_blocks(len(rows), rows.shape[1], _BLOCK):
+            inside = _hardtanh_backward(grad[some], rows[some] / bounds[some], -_WHOLE, _WHOLE)
+            products[some] = torch.linalg.vecdot(inside, rows[some])
+            torch.mul(inside, slopes[some].unsqueeze(1), out=to_rows[some])
+        return to_rows, products.mul_(slopes).div_(scales).neg_(), to_gains, None, None
+
+
+def _looked_up(
+    table: Tensor, rows: Tensor, halves: Tensor, offsets: Tensor, gains: Tensor
+) -> Tensor:
+    """Return level * gain of a block of rows; NaN in a row makes it NaN, as the loss then is."""
+    quotient = (rows / halves).clamp_(-_LAST, _LAST)
+    gains = torch.add(gains, quotient.sum(1, keepdim=True), alpha=0)
+    up = quotient.ceil()
+    cells = quotient.floor_().add_(up).to(torch.int32).add_(offsets)
+    cells.clamp_(0, len(table) - 1)  # NaN has no cell: any will do
+    return table.index_select(0, cells.flatten()).view_as(quotient).mul_(gains)
 
 
 def row_values(
