@@ -15,6 +15,7 @@ from full_size_table import full_size_section
 from machine import RESULTS
 from page import markdown, measured_on
 from schemes_table import schemes_section
+from training_table import training_section
 from weight_fits_table import fits_section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
@@ -46,14 +47,6 @@ while it multiplies matrices, used or not (the simulation skips lanes whose weig
 those without a row are: the hardware does not). `ap_int` stores in the arbitrary-precision types
 that are synthesized, `native` in C++ integers. {networks}
 """
-_TRAINING = """## Training
-
-One step (forward, backward, AdamW) of the demo's network on a batch of {batch} images with
-{threads} CPU threads; and the Hessian-based assignment of rows to formats, which runs once, or
-every few epochs.
-"""
-
-
 def build_section(result: dict[str, Any]) -> str:
     """Return the section about the stages of a build."""
     figures = result["figures"]
@@ -108,24 +101,6 @@ def csim_section(result: dict[str, Any]) -> str:
     titles = ("network", "compile, s", "images", "images/s", "MMAC/s", "array slots, MMAC/s")
     text = _CSIM.format(networks=f"The networks: {told}.")
     return "\n".join([text, markdown(titles, rows), measured_on(result)])
-
-
-def training_section(result: dict[str, Any]) -> str:
-    """Return the section about training."""
-    figures = result["figures"]
-    rows = []
-    for name in ("float", "quantized"):
-        times = figures[f"{name}_step_seconds"]
-        rows.append([name, *(f"{1e3 * times[key]:.1f}" for key in ("median", "least", "most"))])
-    seconds = figures["hessian_assignment_seconds"]
-    rows.append(["row assignment, once", f"{1e3 * seconds:.0f}", "", ""])
-    return "\n".join(
-        [
-            _TRAINING.format(batch=figures["batch"], threads=figures["threads"]),
-            markdown(("step", "median, ms", "least, ms", "most, ms"), rows),
-            measured_on(result),
-        ]
-    )
 
 
 def page(results: dict[str, dict[str, Any]]) -> str:

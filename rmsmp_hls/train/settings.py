@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args, get_type_hints
+from typing import Any, Literal, get_args, get_type_hints
 
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES
@@ -56,7 +56,8 @@ class ScaleSettings:
     def decoded(cls, positions: tuple[int, ...]) -> ScaleSettings:
         """Return the settings that `encoded` gave."""
         chosen = zip(_CHOICES.items(), positions, strict=True)
-        return cls(**{name: known[position] for (name, known), position in chosen})
+        names: dict[str, Any] = {name: known[at] for (name, known), at in chosen}
+        return cls(**names)
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

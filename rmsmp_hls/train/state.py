@@ -10,7 +10,8 @@ lets scales of small tensors run away under plain SGD. The gradient to the scale
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,12 @@ class _Quantizer(nn.Module):
             super()._load_from_state_dict(state_dict, prefix, *args)
 
     def _scale(self) -> Tensor:
-        return self.base.double() * torch.exp(self.log_factor.double())
+        return self.scale_from(self.base.double(), self.log_factor.double())
+
+    @staticmethod
+    def scale_from(base: Tensor, log_factor: Tensor) -> Tensor:
+        """Return the scale of each pair of numbers: the one place where a scale comes from."""
+        return base * torch.exp(log_factor)
 
 
 class ActivationQuantizer(_Quantizer):
@@ -176,13 +182,24 @@ class RowQuantizer(_Quantizer):
         scales = self.scales()
         return quantize_rows(weight, scales, self.names), scales
 
-    def training_values(
-        self, weight: Tensor, factor: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """Return (integers * scale * factor, or the integers, scales [O]), in weight's type."""
-        scales = self.scales().to(weight.dtype)
-        gains = torch.ones_like(scales) if factor is None else scales * factor
-        return row_values(weight, scales, gains, self.offsets, self.bounds), scales
+    def training_values(self, weight: Tensor, scales: Tensor, gains: Tensor) -> Tensor:
+        """Return integers * gains [O, ...], made the fast way; scales and gains are [O]."""
+        return row_values(weight, scales, gains, self.offsets, self.bounds)
+
+
+@dataclass(frozen=True, slots=True)
+class Scales:
+    """All scales of a state at one time, by the names of their quantizers.
+
+    Attributes:
+        activations: name -> scalar.
+        inverses: the same of 1 / scale, for quotients; without gradient to the scale for PACT.
+        rows: layer -> [O].
+    """
+
+    activations: Mapping[str, Tensor]
+    inverses: Mapping[str, Tensor]
+    rows: Mapping[str, Tensor]
 
 
 class QuantState(nn.Module):
@@ -190,6 +207,7 @@ class QuantState(nn.Module):
 
     Attributes:
         settings: where the scales come from.
+        names, row_names: of the activations' quantizers, and the layers'.
         quantized: whether the quantizers are on.
         ratio: asked shares shift-add : Fixed-4 : Fixed-8.
         frozen_norms: whether batch norm uses, and keeps, its running statistics in training.
@@ -210,6 +228,7 @@ class QuantState(nn.Module):
         self.activations = _table(activations)
         self.rows = _table(rows)
         self.register_buffer("eight_bit_ends", torch.tensor(False))
+        self.names, self.row_names = tuple(activations), tuple(rows)
         self.register_buffer("choices", torch.tensor(settings.encoded(), dtype=torch.uint8))
         self.was_absent = False
         self.quantized, self.frozen_norms = True, False
@@ -227,6 +246,24 @@ class QuantState(nn.Module):
         found = self.rows._modules[_key(layer)]
         assert isinstance(found, RowQuantizer)
         return found
+
+    def scales(self, dtype: torch.dtype) -> Scales:
+        """Return all scales, made together: in small networks each operation counts."""
+        rows = [self.row(name) for name in self.row_names]
+        per_row = _together(rows, dtype)
+        per_tensor = _together([self.activation(name) for name in self.names], dtype)
+        inverses = (per_tensor.detach() if self.clips else per_tensor).reciprocal()
+        split = torch.split(per_row, [len(row.names) for row in rows])
+        return Scales(
+            dict(zip(self.names, per_tensor.unbind(), strict=True)),
+            dict(zip(self.names, inverses.unbind(), strict=True)),
+            dict(zip(self.row_names, split, strict=True)),
+        )
+
+    @property
+    def clips(self) -> bool:
+        """Whether activations have PACT's gradient."""
+        return self.settings.activation_scale == "pact"
 
     def refresh(self) -> None:
         """Read back all buffers, after they were loaded."""
@@ -251,6 +288,15 @@ class QuantState(nn.Module):
 
 def _key(name: str) -> str:
     return name.replace(".", "/")
+
+
+def _together(parts: Sequence[_Quantizer], dtype: torch.dtype) -> Tensor:
+    """Return the scales of quantizers of one class, one after the other."""
+    if not parts:
+        return torch.zeros(0, dtype=dtype)
+    bases = torch.cat([part.base.reshape(-1) for part in parts])
+    logs = torch.cat([part.log_factor.reshape(-1) for part in parts])
+    return parts[0].scale_from(bases, logs).to(dtype)
 
 
 def _table(parts: Mapping[str, nn.Module]) -> nn.Module:

@@ -22,8 +22,9 @@ from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.quant.placement import QuantPlan
 from rmsmp_hls.train.execute import Coded, Run, product
 from rmsmp_hls.train.fused import quantize_terms
-from rmsmp_hls.train.state import ActivationQuantizer
+from rmsmp_hls.train.state import Scales
 
+_NO_SCALES = Scales({}, {}, {})
 _NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
@@ -53,7 +54,14 @@ class TrainingRun(Run):
     """
 
     folds: Mapping[str, str] = field(default_factory=dict)
-    _scales: dict[ActivationQuantizer, Tensor] = field(default_factory=dict)
+    _dtype: torch.dtype = field(default=torch.float32, init=False)
+    _scales: Scales = field(default=_NO_SCALES, init=False)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """As `Run`."""
+        assert self.state is not None
+        self._dtype, self._scales = x.dtype, self.state.scales(x.dtype)
+        return super().__call__(x)
 
     def _compute(self, op: FloatOp, inputs: list[Tensor | Coded]) -> Tensor | Coded:
         if isinstance(op, Clamp) and isinstance(inputs[0], Coded) and op.inputs[0] in self.folds:
@@ -63,91 +71,76 @@ class TrainingRun(Run):
         return super()._compute(op, inputs)
 
     def _quantize(self, name: str, value: Tensor) -> Tensor | Coded:
-        quantizer = self._quantizer(name)
-        return self._codes(quantizer, ((_precise(value), 1 / self._divisor(quantizer, value)),))
+        scale = self.plan.quantizer_of(name)
+        return self._codes(scale, ((_precise(value), self._scales.inverses[scale]),))
 
     def _narrow(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
         if not isinstance(source, Coded):
             return self._quantize(name, source)
-        quantizer = self._quantizer(name)
-        divisor = self._divisor(quantizer, source.codes)
-        return self._codes(quantizer, ((source.codes, source.scale / divisor),))
+        scale = self.plan.quantizer_of(name)
+        return self._codes(scale, ((source.codes, source.scale * self._scales.inverses[scale]),))
 
     def _add(self, op: Add, inputs: list[Tensor | Coded]) -> Tensor | Coded:
-        name = self.folds[op.name]
-        quantizer = self._quantizer(name)
-        terms = []
-        for part in inputs:
-            numbers = part.codes if isinstance(part, Coded) else _precise(part)
-            divisor = self._divisor(quantizer, numbers)
-            factor = part.scale / divisor if isinstance(part, Coded) else 1 / divisor
-            terms.append((numbers, factor))
-        return self._codes(quantizer, tuple(terms), relu=name != op.name)
+        scale, relu = self._fold(op)
+        inverse = self._scales.inverses[scale]
+        terms = tuple(
+            (part.codes, part.scale * inverse)
+            if isinstance(part, Coded)
+            else (_precise(part), inverse)
+            for part in inputs
+        )
+        return self._codes(scale, terms, relu)
 
     def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor | Coded:
         if not isinstance(source, Coded):
             return super()._matmul(op, source)
-        weight, bias = self._needed(op.weight), self.parameter(op.bias)
         assert self.state is not None
-        rows = self.state.row(op.name)
+        weight, bias = self._needed(op.weight), self.parameter(op.bias)
+        rows, scales = self.state.row(op.name), self._scales.rows[op.name]
         if torch.is_autocast_enabled(source.codes.device.type):
             # Codes and levels are exact in 8 bits of mantissa, their products with scales not.
-            integers, scales = rows.training_values(weight)
+            integers = rows.training_values(weight, scales, torch.ones_like(scales))
             acc = product(op, source.codes, integers, None)
             shape = (1, -1) + (1,) * (acc.dim() - 2)
             value = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
             return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
-        name = self.folds.get(op.name)
-        if name is None:
-            values, _ = rows.training_values(weight, source.scale)
+        if op.name not in self.folds:
+            values = rows.training_values(weight, scales, scales * source.scale)
             return product(op, source.codes, values, bias)
-        quantizer = self._quantizer(name)
-        divisor = self._divisor(quantizer, source.codes)
-        values, _ = rows.training_values(weight, source.scale / divisor)
+        scale, relu = self._fold(op)
+        inverse = self._scales.inverses[scale]
+        values = rows.training_values(weight, scales, scales * (source.scale * inverse))
         half = weight.new_full((len(weight),), 0.5)
-        offset = half if bias is None else torch.addcdiv(half, bias, divisor)
-        made = product(op, source.codes, values, offset)
-        return self._codes(quantizer, ((made, None),), relu=name != op.name)
+        offset = half if bias is None else torch.addcmul(half, bias, inverse)
+        return self._codes(scale, ((product(op, source.codes, values, offset), None),), relu)
 
     def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor | Coded:
-        layer, name = self.module(op.module), self.folds.get(op.name)
-        plain = type(layer) in _NORMS and not (layer._forward_hooks or layer._forward_pre_hooks)
-        if name is None or not plain or torch.is_autocast_enabled(value.device.type):
+        layer = self.module(op.module)
+        if op.name not in self.folds or not _is_plain(layer) or value.dtype != self._dtype:
             return super()._batch_norm(op, value)
-        quantizer = self._quantizer(name)
-        divisor = self._divisor(quantizer, value)
-        weight, bias = layer.weight, layer.bias
-        ones = value.new_ones(value.shape[1])
-        weight = (ones if weight is None else weight) / divisor
-        bias = 0.5 * ones if bias is None else bias / divisor + 0.5
+        assert isinstance(layer, nn.modules.batchnorm._BatchNorm)
         self._check_statistics(op, layer, value)
+        scale, relu = self._fold(op)
+        inverse = self._scales.inverses[scale]
+        half = value.new_full((value.shape[1],), 0.5)
+        weight = 2 * half if layer.weight is None else layer.weight
+        bias = half if layer.bias is None else torch.addcmul(half, layer.bias, inverse)
         learns = layer.training and not self.frozen_norms
-        made = _normalized(layer, value, weight, bias, learns)
-        return self._codes(quantizer, ((made, None),), relu=name != op.name)
+        made = _normalized(layer, value, weight * inverse, bias, learns)
+        return self._codes(scale, ((made, None),), relu)
 
-    def _quantizer(self, name: str) -> ActivationQuantizer:
-        assert self.state is not None
-        return self.state.activation(self.plan.quantizer_of(name))
-
-    def _scale(self, quantizer: ActivationQuantizer, like: Tensor) -> Tensor:
-        if quantizer not in self._scales:
-            self._scales[quantizer] = quantizer.scale().to(like.dtype)
-        return self._scales[quantizer]
-
-    def _divisor(self, quantizer: ActivationQuantizer, like: Tensor) -> Tensor:
-        """What values are divided by: the scale, its gradient as the quantizer wants it."""
-        scale = self._scale(quantizer, like)
-        return scale.detach() if quantizer.clips else scale
+    def _fold(self, op: FloatOp) -> tuple[str, bool]:
+        """Return the name of the scale by which `op` divides, and whether a ReLU follows."""
+        tensor = self.folds[op.name]
+        return self.plan.quantizer_of(tensor), tensor != op.name
 
     def _codes(
-        self,
-        quantizer: ActivationQuantizer,
-        terms: tuple[tuple[Tensor, Tensor | None], ...],
-        relu: bool = False,
+        self, name: str, terms: tuple[tuple[Tensor, Tensor | None], ...], relu: bool = False
     ) -> Coded:
-        scale = self._scale(quantizer, terms[0][0])
-        low = max(quantizer.low, 0) if relu else quantizer.low
-        codes = quantize_terms(terms, low, quantizer.high, scale if quantizer.clips else None)
+        assert self.state is not None
+        quantizer, scale = self.state.activation(name), self._scales.activations[name]
+        learned = scale if quantizer.clips else None
+        codes = quantize_terms(terms, quantizer.low, quantizer.high, learned, relu)
         return Coded(codes, scale, max(-quantizer.low, quantizer.high))
 
 
@@ -160,17 +153,25 @@ def _precise(value: Tensor) -> Tensor:
     return value.float() if value.dtype in (torch.bfloat16, torch.float16) else value
 
 
+def _is_plain(layer: nn.Module | None) -> bool:
+    """Whether it is torch's own batch norm, and nobody watches it."""
+    if not isinstance(layer, nn.Module) or type(layer) not in _NORMS:
+        return False
+    return not (layer._forward_hooks or layer._forward_pre_hooks or layer.running_mean is None)
+
+
 def _normalized(
-    layer: nn.Module, value: Tensor, weight: Tensor, bias: Tensor, learns: bool
+    layer: nn.modules.batchnorm._BatchNorm,
+    value: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    learns: bool,
 ) -> Tensor:
     """Call a batch norm with other factors; if it learns, its statistics follow the batch."""
-    assert isinstance(layer, nn.modules.batchnorm._BatchNorm)
     momentum = 0.0 if layer.momentum is None else layer.momentum
     if learns and layer.num_batches_tracked is not None:
         layer.num_batches_tracked.add_(1)
         if layer.momentum is None:
             momentum = 1.0 / float(layer.num_batches_tracked)
-    by_batch = learns or layer.running_mean is None
-    kept = not learns or layer.track_running_stats
-    mean, var = (layer.running_mean, layer.running_var) if kept else (None, None)
-    return F.batch_norm(value, mean, var, weight, bias, by_batch, momentum, layer.eps)
+    mean, var = layer.running_mean, layer.running_var
+    return F.batch_norm(value, mean, var, weight, bias, learns, momentum, layer.eps)
