@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rmsmp_hls.train.assign import Assigned, assign, assign_rows, realized, scorer
 from rmsmp_hls.train.calibrate import calibrate
+from rmsmp_hls.train.clip_penalty import clip_penalty
 from rmsmp_hls.train.evaluate import Evaluation
 from rmsmp_hls.train.groups import parameter_groups
 from rmsmp_hls.train.hessian import row_eigenvalues
@@ -19,6 +20,7 @@ from rmsmp_hls.train.scores import (
     VarianceScore,
     WeightErrorScore,
 )
+from rmsmp_hls.train.settings import ScaleSettings
 from rmsmp_hls.train.table import load_table, save_table, table_of
 
 __all__ = [
@@ -30,12 +32,14 @@ __all__ = [
     "OutputErrorScore",
     "PtqResult",
     "RmsmpModel",
+    "ScaleSettings",
     "Scorer",
     "VarianceScore",
     "WeightErrorScore",
     "assign",
     "assign_rows",
     "calibrate",
+    "clip_penalty",
     "evaluating",
     "export_graph",
     "export_params",
