@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from brevitas_table import brevitas_section
 from full_size_table import full_size_section
 from machine import RESULTS
 from page import markdown, measured_on
@@ -19,7 +20,10 @@ from training_table import training_section
 from weight_fits_table import fits_section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("build_stages", "csim_speed", "training_step", "digits_schemes", "weight_fits")
+SCRIPTS = (
+    "build_stages", "csim_speed", "training_step", "brevitas_side_by_side", "digits_schemes",
+    "weight_fits",
+)  # fmt: skip
 BUILD_AIM_S, REBUILD_AIM_S, HELP_AIM_S = 20.0, 2.0, 0.3
 _HEAD = """# Benchmarks
 
@@ -47,6 +51,8 @@ while it multiplies matrices, used or not (the simulation skips lanes whose weig
 those without a row are: the hardware does not). `ap_int` stores in the arbitrary-precision types
 that are synthesized, `native` in C++ integers. {networks}
 """
+
+
 def build_section(result: dict[str, Any]) -> str:
     """Return the section about the stages of a build."""
     figures = result["figures"]
@@ -112,6 +118,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             csim_section(results["csim_speed"]),
             full_size_section(results["full_size"]),
             training_section(results["training_step"]),
+            brevitas_section(results["brevitas_side_by_side"]),
             schemes_section(results["digits_schemes"]),
             fits_section(results["weight_fits"]),
         ]

@@ -181,14 +181,20 @@ def _print_memory(name: str, kind: str) -> None:
     # The calibration's own peak must not hide the step's: one image is enough here.
     model = model_of(case, kind == "quantized", images[:1])
     step = stepper(model, images, classes)
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew (proc(5))
-    before = _resident_mib("VmRSS")
+    reset_peak()
+    before = resident_mib("VmRSS")
     for _ in range(3):
         step()
-    print(json.dumps(round(_resident_mib("VmHWM") - before, 1)))
+    print(json.dumps(round(resident_mib("VmHWM") - before, 1)))
 
 
-def _resident_mib(field: str) -> float:
+def reset_peak() -> None:
+    """Let the largest memory that this process had in use begin anew, proc(5)."""
+    Path("/proc/self/clear_refs").write_text("5")
+
+
+def resident_mib(field: str) -> float:
+    """Return the memory in use, "VmRSS", or the most since `reset_peak`, "VmHWM"."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) / 1024 for line in lines if line.startswith(f"{field}:"))
 

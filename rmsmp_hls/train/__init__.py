@@ -5,6 +5,7 @@ from __future__ import annotations
 from rmsmp_hls.train.admm import Admm
 from rmsmp_hls.train.assign import Assigned, assign, assign_rows, realized, scorer
 from rmsmp_hls.train.calibrate import calibrate
+from rmsmp_hls.train.clip_penalty import clip_penalty
 from rmsmp_hls.train.evaluate import Evaluation
 from rmsmp_hls.train.finite import check_loss
 from rmsmp_hls.train.groups import parameter_groups
@@ -21,6 +22,7 @@ from rmsmp_hls.train.scores import (
     VarianceScore,
     WeightErrorScore,
 )
+from rmsmp_hls.train.settings import ScaleSettings
 from rmsmp_hls.train.table import load_table, save_table, table_of
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "OutputErrorScore",
     "PtqResult",
     "RmsmpModel",
+    "ScaleSettings",
     "Scorer",
     "VarianceScore",
     "WeightErrorScore",
@@ -41,6 +44,7 @@ __all__ = [
     "assign_rows",
     "calibrate",
     "check_loss",
+    "clip_penalty",
     "evaluating",
     "export_graph",
     "export_params",

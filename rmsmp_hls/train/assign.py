@@ -71,6 +71,8 @@ def assign(
 ) -> Assigned:
     """Give every row a format; rows whose format stays keep their trained scale.
 
+    Where scales are not learned (`weight_scale="refit"`) all are fitted to the weights as they are.
+
     Shares are realized layer by layer in whole rows, each less than one row from the exact share:
     rounded down, the rows that are left go to the largest remainders, to the earlier format
     (shift-add, Fixed-4, Fixed-8) at a tie. Under the policy "fixed8" (`first_last` of `prepare`)

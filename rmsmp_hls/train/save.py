@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -64,7 +65,7 @@ def save(
         validation: (inputs [N, ...], classes int64 [N]): kept in the file, so that the build
             can measure accuracy and compare with the training model.
         meta: numbers and strings to keep; "fake_quantized_accuracy" is added if there is
-            validation data.
+            validation data, and how scales were trained (`ScaleSettings`).
 
     Raises:
         QuantizationError: not calibrated, or the validation data do not fit.
@@ -73,6 +74,8 @@ def save(
     kept: dict[str, float | int | str] = {}
     for key, value in dict(meta or {}).items():
         kept[str(key)] = value if isinstance(value, (int, str)) else float(value)
+    for field, choice in asdict(model.rmsmp.settings).items():
+        kept.setdefault(field, choice)
     data = None
     if validation is not None:
         inputs, labels = _checked(model, validation)

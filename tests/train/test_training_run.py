@@ -23,7 +23,7 @@ class Awkward(nn.Module):
         self.first = nn.Conv2d(2, 4, 3, padding=1)
         self.plain = nn.BatchNorm2d(4, affine=False, momentum=None)
         self.second = nn.Conv2d(4, 4, 3, padding=1)
-        self.third = nn.Conv2d(4, 4, 1, groups=2)
+        self.third = nn.Conv2d(4, 4, 3, padding=1, groups=2)
         self.norm = nn.BatchNorm2d(4)
         nn.init.uniform_(self.norm.bias, 0.1, 0.3)  # not on the edge of its ReLU
         self.fc = nn.Linear(4, 5)
