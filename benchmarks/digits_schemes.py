@@ -124,7 +124,7 @@ def float_network(
     torch.manual_seed(seed)
     net = NETWORKS[name]()
     adam = torch.optim.AdamW(net.parameters(), lr=settings.float_lr, weight_decay=1e-3)
-    _train(net, training, settings.epochs, adam, seed, progress)
+    train_on(net, training, settings.epochs, adam, seed, progress)
     return net
 
 
@@ -148,7 +148,7 @@ def run_scheme(
         model.quantize_enabled(False)
     calibrated = figures(model, test)
     adam = torch.optim.AdamW(rt.parameter_groups(model, weight_decay=1e-4), lr=settings.qat_lr)
-    _train(model, training, settings.qat_epochs, adam, seed + 1000, progress)
+    train_on(model, training, settings.qat_epochs, adam, seed + 1000, progress)
     return {"rows": rows, "calibrated": calibrated, "trained": figures(model, test)}
 
 
@@ -218,9 +218,10 @@ def result_figures(folder: Path, settings: Settings) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _train(
+def train_on(
     model: nn.Module, data: Any, epochs: int, optimizer: Any, seed: int, progress: Progress
 ) -> None:
+    """Train a model as examples/digits.py does, its line of progress removed at the end."""
     before = set(progress.task_ids)
     DIGITS.train(model, data, epochs, optimizer, seed, progress, "  epochs")
     for task in set(progress.task_ids) - before:  # a line for each of 110 runs would be too many

@@ -64,6 +64,11 @@ _OPTIONS = (
     click.option("--activation-bits", type=int, help="Codes between layers.  [default: 4]"),
     click.option("--residual-bits", type=int, help="Codes that adds read.  [default: 8]"),
     click.option("--input-bits", type=int, help="Codes of the input.  [default: 8]"),
+    _text(
+        "--first-last",
+        "same|fixed8",
+        "First and last layers all in 8 bits?  [default: same]",
+    ),
     _text("--method", "mse|percentile", "How activation scales are chosen.  [default: mse]"),
     click.option("--percentile", type=float, help="With --method percentile.  [default: 99.9]"),
     _switch("--no-bias-correction", "Leave the biases as they are."),

@@ -63,6 +63,13 @@ _PATH = click.Path(path_type=Path)
 )
 @click.option("--input-bits", type=int, default=8, show_default=True, help="Codes of the input.")
 @click.option(
+    "--first-last",
+    type=click.Choice(["same", "fixed8"]),
+    default="same",
+    show_default=True,
+    help="First and last layers in the ratio like all, or all their rows in 8 bits.",
+)
+@click.option(
     "--method",
     type=click.Choice(["mse", "percentile"]),
     default="mse",

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
+from rmsmp_hls.quant.ends import SAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class QuantParams:
         ratio: asked shares shift-add : Fixed-4 : Fixed-8.
         codebook: name of the shift-add codebook.
         activation_bits, residual_bits, input_bits: what the quantizers were placed with.
+        first_last: policy of the first and last layers, see `quant.ends`.
     """
 
     activations: Mapping[str, ActFormat]
@@ -41,6 +43,7 @@ class QuantParams:
     activation_bits: int = 4
     residual_bits: int = 8
     input_bits: int = 8
+    first_last: str = SAME
 
     def __post_init__(self) -> None:
         """Freeze the mappings."""

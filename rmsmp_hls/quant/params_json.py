@@ -9,6 +9,7 @@ import numpy as np
 from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import CODEBOOKS
+from rmsmp_hls.quant.ends import POLICIES, SAME
 from rmsmp_hls.quant.params import QuantParams, RowParams
 
 
@@ -31,6 +32,7 @@ def params_to_json(params: QuantParams) -> dict[str, Any]:
         "activation_bits": params.activation_bits,
         "residual_bits": params.residual_bits,
         "input_bits": params.input_bits,
+        "first_last": params.first_last,
     }
 
 
@@ -46,6 +48,7 @@ def params_from_json(data: Any) -> QuantParams:
         first, second, third = (float(share) for share in data["ratio"])
         bits = [int(data[key]) for key in ("activation_bits", "residual_bits", "input_bits")]
         name = str(data["codebook"])
+        first_last = data.get("first_last", SAME)  # absent in files of earlier versions
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(
             f"the quantization parameters are damaged ({type(error).__name__}: {error})",
@@ -56,7 +59,14 @@ def params_from_json(data: Any) -> QuantParams:
             f"the quantization parameters name codebook {name[:40]!r} and bit widths {bits}",
             fix=f"known codebooks: {', '.join(CODEBOOKS)}; bit widths are 2..8",
         )
-    return QuantParams(activations, rows, (first, second, third), name, *bits)
+    if first_last not in POLICIES:
+        raise ArtefactError(
+            f"the quantization parameters name the policy {str(first_last)[:40]!r}",
+            fix=f"known policies of the first and last layers: {', '.join(POLICIES)}",
+        )
+    return QuantParams(
+        activations, rows, (first, second, third), name, bits[0], bits[1], bits[2], first_last
+    )
 
 
 def _activation(data: Any) -> ActFormat:

@@ -79,6 +79,7 @@ def compose(context: StageContext) -> Report:
             codebook=quantized["codebook"],
             activation_bits=context.read_json("quantize", "params.json")["activation_bits"],
             ratio_asked=tuple(quantized["ratio"]),
+            eight_bit_layers=tuple(quantized["eight_bit_layers"]),
         ),
         array=_array(design.array),
         layers=layers,

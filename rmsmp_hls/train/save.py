@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -43,7 +45,9 @@ def export_params(model: RmsmpModel) -> QuantParams:
         scales = quantizer.scales().detach().cpu().numpy()
         rows[op.name] = RowParams(quantizer.names, ConstTensor(scales))
     activations = {q.name: state.activation(q.name).format() for q in model.plan.quantizers}
-    return QuantParams(activations, rows, state.ratio, model.codebook, *model.widths)
+    return QuantParams(
+        activations, rows, state.ratio, model.codebook, *model.widths, first_last=model.first_last
+    )
 
 
 def save(
@@ -61,7 +65,7 @@ def save(
         validation: (inputs [N, ...], classes int64 [N]): kept in the file, so that the build
             can measure accuracy and compare with the training model.
         meta: numbers and strings to keep; "fake_quantized_accuracy" is added if there is
-            validation data.
+            validation data, and how scales were trained (`ScaleSettings`).
 
     Raises:
         QuantizationError: not calibrated, or the validation data do not fit.
@@ -70,6 +74,8 @@ def save(
     kept: dict[str, float | int | str] = {}
     for key, value in dict(meta or {}).items():
         kept[str(key)] = value if isinstance(value, (int, str)) else float(value)
+    for field, choice in asdict(model.rmsmp.settings).items():
+        kept.setdefault(field, choice)
     data = None
     if validation is not None:
         inputs, labels = _checked(model, validation)
@@ -92,6 +98,14 @@ def _checked(model: RmsmpModel, validation: tuple[Tensor, Tensor]) -> tuple[Tens
             f"for a network that reads {list(shape)}, or are not finite",
             where="validation",
             fix="give (inputs [N, ...], classes [N])",
+        )
+    classes = math.prod(model.graph.op(model.graph.output).shape)
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise QuantizationError(
+            f"class {low if low < 0 else high} for a network of {classes} classes",
+            where="validation",
+            fix=f"number the classes 0..{classes - 1}",
         )
     return inputs.detach().float().cpu(), labels.detach().to(torch.int64).cpu()
 

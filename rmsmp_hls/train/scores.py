@@ -18,6 +18,7 @@ from torch import Tensor
 from rmsmp_hls.errors import QuantizationError, RmsmpError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.quant.ends import PINNED_FORMAT
 from rmsmp_hls.quant.rows import assign_formats, row_scales_mse, weight_error
 from rmsmp_hls.train.hessian import PROBES, Kind, row_eigenvalues
 from rmsmp_hls.train.network import Network, place
@@ -143,9 +144,13 @@ def row_variance(weight: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 
 def formats_by_score(
-    network: Network, scorer: Scorer, ratio: tuple[float, float, float], shift_add: str
+    network: Network,
+    scorer: Scorer,
+    ratio: tuple[float, float, float],
+    shift_add: str,
+    pinned: frozenset[str] = frozenset(),
 ) -> dict[str, tuple[str, ...]]:
-    """Return layer name -> the format of every row.
+    """Return layer name -> the format of every row; `pinned` layers are Fixed-8, unscored.
 
     Raises:
         QuantizationError: scores that do not fit or are not finite (all layers are listed).
@@ -154,6 +159,9 @@ def formats_by_score(
     formats: dict[str, tuple[str, ...]] = {}
     findings: list[RmsmpError] = []
     for op in network.layers():
+        if op.name in pinned:
+            formats[op.name] = (PINNED_FORMAT,) * op.shape[0]
+            continue
         try:
             if op.name not in scores:
                 raise QuantizationError("the scores leave it out")
