@@ -15,7 +15,7 @@ of its own has in use during a step, beyond network and images. The aim is a ste
 of at most {aim} float steps: {met}. The Hessian-based assignment of the digits
 network's rows, which runs once, or every few epochs, takes {assignment:.0f} ms.
 """
-_PARTS = """Where the time goes, in ms per step, by torch's profiler (which slows small networks down):
+_PARTS = """The parts in ms per step, by torch's profiler, which slows small networks down:
 """
 
 
