@@ -16,6 +16,7 @@ from rmsmp_hls.train.scores import (
     HessianScore,
     OutputErrorScore,
     Scorer,
+    ShiftAddLossScore,
     VarianceScore,
     WeightErrorScore,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "PtqResult",
     "RmsmpModel",
     "Scorer",
+    "ShiftAddLossScore",
     "VarianceScore",
     "WeightErrorScore",
     "assign",
