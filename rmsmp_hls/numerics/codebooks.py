@@ -9,8 +9,8 @@ Formats of 3 and 2 bits are for training: their integers are integers of a 4-bit
 whose codes the array stores and computes their rows (`array_rows`).
 
 Sources: PoT RMSMP (arXiv 2111.00153); SP2 MSQ Eq. 8 (arXiv 2012.04240), SP2-3 with
-m1 = m2 = 1; APoT-4 arXiv 1909.13144; Fixed-8 is limited to +-119 because the array computes an 8-bit
-weight as two signed nibbles, 16 * high + low, which reach -128..119 only.
+m1 = m2 = 1; APoT-4 arXiv 1909.13144; Fixed-8 is limited to +-119 because the array computes an
+8-bit weight as two signed nibbles, 16 * high + low, which reach -128..119 only.
 """
 
 from __future__ import annotations
