@@ -16,6 +16,8 @@ FURTHER = (
     ("rmsmp-pot", "pot"),
     ("rmsmp-sp2", "sp2"),
     ("rmsmp-apot", "apot"),
+    ("apot-by-loss", "rmsmp-apot"),
+    ("best", "apot"),
     ("best", "rmsmp-apot"),
     ("best", "rmsmp-pot"),
     ("pot3", "fixed3"),

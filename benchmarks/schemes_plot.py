@@ -18,6 +18,7 @@ _FAMILIES = (
     ("2 bits", "#c53030"),
 )
 _LEFT, _TOP, _ROW, _PANEL, _GAP = 150, 56, 22, 270, 24
+_WIDTH = 720  # at least, for the legend
 _STYLE = "font-family='Helvetica, Arial, sans-serif' font-size='12'"
 _TICKS = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 """Steps of an axis in percentage points: the least that gives six labels or fewer."""
@@ -37,10 +38,10 @@ def drawing(figures: Figures) -> str:
     """Return the picture as SVG: a dot per run, a bar at the mean, a line at that of `BASE`."""
     names, panels = schemes(figures), cases(figures)
     bottom = _TOP + _ROW * len(names)
-    width = _LEFT + len(panels) * (_PANEL + _GAP)
+    width = max(_WIDTH, _LEFT + len(panels) * (_PANEL + _GAP))
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {bottom + 66}' {_STYLE}>",
-        f"<rect width='{width}' height='{bottom + 66}' fill='white'/>",
+        f"<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 {width} {bottom + 86}' {_STYLE}>",
+        f"<rect width='{width}' height='{bottom + 86}' fill='white'/>",
     ]
     for place, name in enumerate(names):
         y = _TOP + _ROW * (place + 0.5)
@@ -54,8 +55,9 @@ def drawing(figures: Figures) -> str:
     for words, colour in _FAMILIES:
         parts.append(f"<circle cx='{x:.0f}' cy='{bottom + 50}' r='4' fill='{colour}'/>")
         parts.append(_text(x + 9, bottom + 54, words, "start"))
-        x += 40 + 6.5 * len(words)
-    parts.append(_text(x, bottom + 54, "dot: a run; bar: mean; line: mean of Fixed-W4A4", "start"))
+        x += 36 + 6 * len(words)
+    words = "dot: a run; bar: mean; dashed line: mean of Fixed-W4A4"
+    parts.append(_text(_LEFT - 4, bottom + 74, words, "start"))
     return "\n".join([*parts, "</svg>"]) + "\n"
 
 

@@ -143,6 +143,9 @@ def test_few_pairs_claim_nothing() -> None:
     text = schemes_table.schemes_section(_result(found))
     assert text.count("too few pairs |") == 2
     assert "too few pairs to tell: MSQ" in text
+    assert (
+        "least .. most, by calibration only, and after training with quantizers: small MLP" in text
+    )
     assert "better accuracy" not in text and "worse" not in text.split("Plainly")[0]
 
 
