@@ -67,10 +67,11 @@ def write_plot(figures: Figures, path: Path = PLOT) -> Path:
     return path
 
 
-def axis(low: float, high: float) -> tuple[float, float, float]:
-    """Return (first label, last label, step) of an axis that holds low .. high, in points."""
-    step = next((s for s in _TICKS if (high - low) / s <= 4), _TICKS[-1] * 2)
-    return math.floor(low / step) * step, math.ceil(high / step) * step, step
+def axis(low: float, high: float) -> tuple[float, ...]:
+    """Return the labels of an axis from low to high, in points: six or fewer, within it."""
+    step = next((s for s in _TICKS if (high - low) / s <= 5), _TICKS[-1] * 2)
+    first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
+    return tuple(round(step * number, 6) for number in range(first, last + 1))
 
 
 def _panel(figures: Figures, case: str, names: list[str], left: float, bottom: float) -> list[str]:
@@ -79,8 +80,9 @@ def _panel(figures: Figures, case: str, names: list[str], left: float, bottom: f
         for name in names
     }
     every = [value for numbers in found.values() for value in numbers]
-    low, high, step = axis(min(every), max(every))
-    scale = _PANEL / max(high - low, step)
+    margin = 0.04 * (max(every) - min(every)) or 0.05
+    low, high = min(every) - margin, max(every) + margin
+    scale = _PANEL / (high - low)
 
     def x(value: float) -> float:
         return round(left + (value - low) * scale, 1)
@@ -89,10 +91,9 @@ def _panel(figures: Figures, case: str, names: list[str], left: float, bottom: f
         _text(left, _TOP - 30, figures["cases"][case]["words"], "start", "font-weight='bold'"),
         _text(left, _TOP - 14, "test accuracy after training, %", "start"),
     ]
-    for number in range(round((high - low) / step) + 1):
-        value = low + number * step
+    for value in axis(low, high):
         parts.append(_line(x(value), _TOP, x(value), bottom, "#dddddd"))
-        parts.append(_text(x(value), bottom + 16, f"{value:.10g}", "middle"))
+        parts.append(_text(x(value), bottom + 16, f"{value:g}", "middle"))
     if found.get(BASE):
         middle = x(statistics.fmean(found[BASE]))
         parts.append(_line(middle, _TOP, middle, bottom, "#2b6cb0", "stroke-dasharray='4 3'"))

@@ -53,9 +53,9 @@ Mean ± standard deviation over the seeds; in brackets, how many were run.
 _MEANING = """
 ### What the pairs show
 
-Differences, seed by seed, of {which} together: *accuracy* in percentage points (more is better),
-*cross-entropy* on the test images (less is better). *p*: exact two-sided sign-flip permutation
-test; *Holm*: corrected for the number of rows of the table. {pairs} pairs cannot give a p below
+Differences, seed by seed, of {which} together: *accuracy* in percentage
+points (more is better), *cross-entropy* on the test images (less is better). *p*: exact two-sided
+sign-flip permutation test; *Holm*: corrected for the number of rows of the table. {pairs} pairs cannot give a p below
 {least:.2g}. First, against all rows Fixed-4:
 """
 _FURTHER = """
@@ -156,8 +156,7 @@ def _plainly(
     narrow = [r for r in compared if kinds[r.scheme]["ratio"] and _bits(kinds, r) < 4]
     told = [
         _before(figures),
-        "Plainly, does mixing row formats help against all rows Fixed-4? "
-        f"{_told(figures, mixes)}{_seen(mixes)}",
+        f"Plainly, of the mixes against all rows Fixed-4: {_told(figures, mixes)}{_seen(mixes)}",
         f"One shift-add codebook for all rows, against Fixed-4: {_told(figures, pure)}",
         f"Fewer bits, against Fixed-4: {_told(figures, narrow)}{_worst(figures, narrow)}",
     ]

@@ -222,12 +222,20 @@ def test_the_picture_has_a_dot_per_run(tmp_path: Path) -> None:
     assert len(dots) == 6
     words = [text.text for text in root.iter(f"{tag}text")]
     assert {"small MLP", "Fixed-W4A4", "SP2-W4A4", "ternary W2A4"} <= set(words)
-    low, high, step = schemes_plot.axis(10.0, 80.0)
-    assert (low, high, step) == (0.0, 80.0, 20.0)
-    assert schemes_plot.axis(98.61, 99.72) == pytest.approx((98.5, 100.0, 0.5))
+    assert schemes_plot.axis(7.2, 82.8) == (20.0, 40.0, 60.0, 80.0)
+    assert schemes_plot.axis(98.61, 99.72) == (99.0, 99.5)
     at = {float(dot.get("cx", "0")) for dot in dots}
-    span = 270 / 80
-    assert at == {round(150 + value * span, 1) for value in (50, 60, 70, 80, 10)}
+    low, span = 10 - 0.04 * 70, 270 / (70 * 1.08)
+    assert at == {round(150 + (value - low) * span, 1) for value in (50, 60, 70, 80, 10)}
+
+
+def test_the_committed_picture_is_that_of_the_results() -> None:
+    """docs/schemes.svg is what the committed figures draw."""
+    import schemes_plot
+    import tables
+
+    found = tables.read_results()["digits_schemes"]["figures"]
+    assert schemes_plot.PLOT.read_text(encoding="utf-8") == schemes_plot.drawing(found)
 
 
 def test_families_are_told_by_bits_and_mix() -> None:
