@@ -55,8 +55,8 @@ _MEANING = """
 
 Differences, seed by seed, of {which} together: *accuracy* in percentage
 points (more is better), *cross-entropy* on the test images (less is better). *p*: exact two-sided
-sign-flip permutation test; *Holm*: corrected for the number of rows of the table. {pairs} pairs cannot give a p below
-{least:.2g}. First, against all rows Fixed-4:
+sign-flip permutation test; *Holm*: corrected for the number of rows of the table. {pairs} pairs
+cannot give a p below {least:.2g}. First, against all rows Fixed-4:
 """
 _FURTHER = """
 Further questions, asked together: what the mix does for its own shift-add codebook, what the choice
