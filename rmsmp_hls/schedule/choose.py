@@ -21,7 +21,7 @@ from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
-from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.numerics.codebooks import LANE_CODEBOOKS, SHIFT_ADD_NAMES, codebook
 from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.demands import Demands, no_room
@@ -54,7 +54,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
             for op in graph
             if isinstance(op, IntMatmul)
             for name in set(op.formats)
-            if name in SHIFT_ADD_NAMES
+            if name in LANE_CODEBOOKS
         }
     )
     wanted = codebook(asked).name if asked else None
@@ -64,6 +64,8 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
             where="codebook",
             fix=f"choose one of {', '.join(SHIFT_ADD_NAMES)}",
         )
+    if wanted:
+        wanted = codebook(wanted).array_format
     if len(present) > 1 or (wanted and present and present[0] != wanted):
         raise LoweringError(
             f"the network's shift-add rows are {' and '.join(present)}"
@@ -71,7 +73,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
             where="codebook",
             fix="quantize all shift-add rows with one codebook and ask for that one",
         )
-    return present[0] if present else wanted or SHIFT_ADD_NAMES[0]
+    return present[0] if present else wanted or LANE_CODEBOOKS[0]
 
 
 def _candidates(

@@ -19,6 +19,7 @@ from rmsmp_hls.train.scores import (
     HessianScore,
     OutputErrorScore,
     Scorer,
+    ShiftAddLossScore,
     VarianceScore,
     WeightErrorScore,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "RmsmpModel",
     "ScaleSettings",
     "Scorer",
+    "ShiftAddLossScore",
     "VarianceScore",
     "WeightErrorScore",
     "assign",

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
+from rmsmp_hls.numerics.codebooks import mix_formats
 from rmsmp_hls.train.model import RmsmpModel
 from rmsmp_hls.train.network import Network, place
 from rmsmp_hls.train.output_curvature import Loss
@@ -67,7 +68,11 @@ class Assigned:
 
 
 def assign(
-    model: RmsmpModel, how: Scorer | Table | str | Path, ratio: Ratio | None = None
+    model: RmsmpModel,
+    how: Scorer | Table | str | Path,
+    ratio: Ratio | None = None,
+    *,
+    shift_add_by: Scorer | None = None,
 ) -> Assigned:
     """Give every row a format; rows whose format stays keep their trained scale.
 
@@ -83,6 +88,9 @@ def assign(
         how: a scorer of `train.scores` or your own; a table of formats by layer, or the path of a
             YAML or JSON file with one, where layers that are not named stay as they are.
         ratio: shares shift-add : Fixed-4 : Fixed-8 of every layer; default: as it is.
+        shift_add_by: of the rows that are not Fixed-8, those of least score get shift-add;
+            default: the variance of their weights. `ShiftAddLossScore` suits APoT-4, for whose
+            error low variance says little. Without meaning for a table.
 
     Raises:
         ConfigError: impossible ratio, a file that cannot be read, what the scorer needs.
@@ -97,7 +105,7 @@ def assign(
     if isinstance(how, Mapping):
         formats = checked_table(model, how)
     else:
-        formats = formats_by_score(network, how, shares, model.codebook, pinned)
+        formats = formats_by_score(network, how, shares, model.codebook, pinned, shift_add_by)
     layers = [op for op in model.layers() if op.name in formats]
     bad = [place(op) for op in layers if not bool(torch.isfinite(model.weight(op)).all())]
     if bad:
@@ -205,7 +213,7 @@ def lacking_formats(
         ratio: shares shift-add : Fixed-4 : Fixed-8.
         shift_add: name of the shift-add codebook.
     """
-    shares = zip((shift_add, "Fixed-4", "Fixed-8"), ratio, strict=True)
+    shares = zip(mix_formats(shift_add), ratio, strict=True)
     wanted = [name for name, share in shares if share > 0]
     lacking = {layer: tuple(n for n in wanted if not mine.get(n)) for layer, mine in rows.items()}
     return {layer: names for layer, names in lacking.items() if names}

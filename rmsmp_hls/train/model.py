@@ -230,8 +230,8 @@ def prepare(
     Args:
         module: the float network: one input, one output.
         example: an input [N, C, H, W] or [N, F], any N.
-        codebook: of the shift-add rows: SP2-4, PoT-4 or APoT-4.
-        ratio: shares shift-add : Fixed-4 : Fixed-8.
+        codebook: of the shift-add rows: SP2-4, PoT-4 or APoT-4; or SP2-3, PoT-3, PoT-2.
+        ratio: shares shift-add : Fixed-4 : Fixed-8; Fixed-3 or Fixed-2 with such a codebook.
         activation_bits, residual_bits, input_bits: widths, 2..8; docs/numerics.md.
         first_last: "same", the ratio holds in every layer as in RMSMP, or "fixed8", all rows of
             the first and last layers are Fixed-8, see `quant.ends`.

@@ -72,7 +72,7 @@ def checked_settings(
     """Return the codebook's own name and the shares shift-add : Fixed-4 : Fixed-8.
 
     Args:
-        codebook: of the shift-add rows, in any case.
+        codebook: of the shift-add rows, in any case; of 3 or 2 bits, the fixed rows are so too.
         ratio: as people write it.
         widths: bits of (activations, residual tensors, input).
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rmsmp_hls.errors import ConfigError, QuantizationError, RmsmpError
-from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.numerics.codebooks import codebook, mix_formats
 from rmsmp_hls.quant.ends import PINNED_FORMAT
 from rmsmp_hls.train.model import RmsmpModel
 
@@ -121,7 +121,7 @@ def _checked(
     if len(rows) != layers[name]:
         text = f"has {layers[name]} rows, the table gives {len(rows)} formats"
         raise QuantizationError(text, where=where)
-    allowed = (shift_add, "Fixed-4", "Fixed-8")
+    allowed = mix_formats(shift_add)
     own = {given: _own_name(given) for given in set(map(str, rows))}
     if wrong := sorted(given for given, name in own.items() if name not in allowed):
         text = f"formats {wrong} are not available"
