@@ -4,9 +4,9 @@
     python benchmarks/brevitas_side_by_side.py [--seeds 5] [--epochs-times 1]
 
 Two of the digits networks of digits_cases.py with 4-bit weights and activations and 8-bit input,
-the same tensors quantized with the same widths (checked). Every run of a seed starts from the same float network and sees
-the same images in the same order with the same optimizer and schedule. Steps of all methods are
-timed in turn.
+the same tensors quantized with the same widths (checked). Every run of a seed starts from the
+same float network and sees the same images in the same order with the same optimizer and
+schedule. Steps of all methods are timed in turn.
 """
 
 from __future__ import annotations
