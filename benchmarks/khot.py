@@ -20,7 +20,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import nn
 
 import rmsmp_hls.train as rt
-from digits_schemes import DIGITS, Settings, figures, float_network, train_epochs
+from digits_cases import CASES, Case
+from digits_schemes import figures, float_network, scaled, train_on
 from khot_table import summary
 from machine import Others, write_result
 from rmsmp_hls.hw.array import ArrayShape
@@ -31,7 +32,7 @@ from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.quant.quantize import quantize
 from rmsmp_hls.schedule.choose import choose_array
 
-BOARD = "zcu102"
+BOARD, CASE = "zcu102", "residual"
 UNITS = ("drain lanes", "vector unit")
 VARIANTS = {
     "exact": ("exact", "free"),
@@ -65,17 +66,17 @@ def restricted_figures(model: rt.RmsmpModel, test: Any) -> dict[str, dict[str, f
     return found
 
 
-def run_seed(seed: int, settings: Settings, progress: Progress) -> list[dict[str, Any]]:
+def run_seed(seed: int, case: Case, progress: Progress) -> list[dict[str, Any]]:
     """Return a run for every variant: calibrated only, restricted after training, trained so."""
-    training, test = DIGITS.load_data()
-    net = float_network("residual CNN", seed, settings, training, progress)
+    training, test = case.data(seed)
+    net = float_network(case, seed)
     task = progress.add_task(f"seed {seed}", total=len(VARIANTS))
     runs, restricted = [], {}
     for name in VARIANTS:
         model = calibrated_model(net, name, training)
         calibrated = figures(model, test)
-        adam = torch.optim.AdamW(rt.parameter_groups(model, weight_decay=1e-4), lr=settings.qat_lr)
-        train_epochs(model, training, settings.qat_epochs, adam, seed + 1000, progress)
+        adam = torch.optim.AdamW(rt.parameter_groups(model, weight_decay=1e-4), lr=case.qat_lr)
+        train_on(model, training, case.qat_epochs, adam, seed + 1000)
         if name == "exact":
             restricted = restricted_figures(model, test)
         runs.append(
@@ -89,8 +90,8 @@ def run_seed(seed: int, settings: Settings, progress: Progress) -> list[dict[str
 def chosen_array() -> ArrayShape:
     """Return the array that a build takes for the network, with DSP multipliers."""
     torch.manual_seed(0)
-    training = DIGITS.load_data()[0]
-    model = calibrated_model(DIGITS.DigitsNet(), "exact", training)
+    training = CASES[CASE].data(0)[0]
+    model = calibrated_model(CASES[CASE].build(), "exact", training)
     graph = lower(quantize(rt.export_graph(model), rt.export_params(model)))
     return choose_array(graph, load_board(BOARD), (65.0, 30.0, 5.0))
 
@@ -120,20 +121,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run, show, write."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0 .. N - 1")
-    parser.add_argument("--epochs", type=int, default=Settings().epochs)
-    parser.add_argument("--qat-epochs", type=int, default=Settings().qat_epochs)
+    parser.add_argument("--epochs-times", type=float, default=1.0, help="times all epochs")
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
-    settings, others = Settings(options.epochs, options.qat_epochs), Others()
+    case, others = scaled(CASE, options.epochs_times), Others()
     columns = (
         TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(),
         TimeElapsedColumn(),
     )  # fmt: skip
     console = Console()
     with Progress(*columns, console=console) as progress:
-        runs = [r for seed in range(options.seeds) for r in run_seed(seed, settings, progress)]
+        runs = [r for seed in range(options.seeds) for r in run_seed(seed, case, progress)]
     found = {
-        "settings": {"epochs": settings.epochs, "qat_epochs": settings.qat_epochs},
+        "settings": case.settings(),
         "hardware": hardware_figures(chosen_array()),
         "runs": runs,
     }

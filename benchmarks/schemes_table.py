@@ -4,208 +4,251 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from page import computer, markdown
-from paired import holm, sign_flip_p
+from schemes_pairs import (
+    FURTHER,
+    Comparison,
+    Figures,
+    cases,
+    compare,
+    schemes,
+    values,
+    verdict,
+)
 
-Figures = dict[str, Any]
-BASE = "fixed"
-"""What every scheme is compared with: all rows Fixed-4."""
-ALPHA = 0.05
+PICTURE = "schemes.svg"
 DASH = "–"
 _HEAD = """## Schemes on real data: digits
 
-`make bench-schemes` (`benchmarks/digits_schemes.py`): scikit-learn's digits, 1437 images to train,
-360 to test, with the augmentation and settings of `examples/digits.py`: {epochs} epochs in float,
-then {qat_epochs} with quantizers. Weights have 4 bits but for the Fixed-8 rows, activations 4,
-residual tensors and the input 8; first and last layers are like the others. The schemes of one seed
-start from the same float network; *float* trains on for {qat_epochs} epochs without quantizers.
-Scales are per row and learned, for all schemes: these are the papers' row mixes with this project's
-quantizers, not the papers' programs. *MSQ*: half of the rows SP2-4, by variance. *MSP*: 90% SP2-4
-and the 10% of rows of most variance Fixed-8, as in a co-author's code of that time; the paper's
-own mix may be another. *RMSMP*: 65:30:5, Fixed-8 by the Hessian, then by variance, assigned once,
-before the training with quantizers. *Fixed-4 and Fixed-8* are RMSMP's 5% of Fixed-8 rows alone.
-There are no codebooks of 2 or 3 bits, so the table has no such rows.
+`make bench-schemes` (`benchmarks/digits_schemes.py`): scikit-learn's digits, 1797 images of 8 x 8
+pixels, moved by up to a pixel in training. First a float network, then training with quantizers,
+in which all schemes of one seed start from the same float network; *float* trains on for as many
+epochs without quantizers. Activations have 4 bits, residual tensors and the input 8; first and last
+layers are like the others. Scales are per row and learned, for all schemes: these are the papers'
+row mixes with this project's quantizers, not the papers' programs.
 
-Mean ± standard deviation over the seeds; in brackets, how many were run. The split into training
-and test images is always the same: the spread is that of training, not of the choice of images.
+*MSQ*: half of the rows SP2-4, by variance. *MSP*: 90% SP2-4 and the 10% of rows of most variance
+Fixed-8, as in a co-author's code of that time; the paper's own mix may be another. *RMSMP*:
+65:30:5, Fixed-8 by the Hessian, then by variance, assigned once, before the training with
+quantizers; *at W3* the same with rows of 3 bits. *Fixed-4 and Fixed-8* are RMSMP's 5% of Fixed-8
+rows alone, *FILM-QNN* the same by the error of the layer's output (its activations had 5 bits, here
+4). *APoT by loss*: the shift-add rows are those that lose least squared error of their weights by
+it, instead of those of least variance. *ours-best*: {best}.
+It was chosen with other seeds, and so other splits, than these. With 2 bits all schemes are one.
+
+The networks:
+
+{cases}
+
+The large network answers nearly every test image rightly, whatever its weights are: there schemes
+cannot be told apart. The small ones have nothing to spare, are trained on one half of the images
+and tested with the other (five splits, each half once).
+
+![Test accuracy of every scheme, run by run]({picture})
+
+Mean ± standard deviation over the seeds; in brackets, how many were run.
 """
 _MEANING = """
-Differences to Fixed-W4A4, seed by seed, of both networks together: *accuracy* in percentage points
-(more is better), *cross-entropy* on the test images (less is better). *p*: exact two-sided
-sign-flip permutation test; *Holm*: corrected for the number of schemes. {pairs} pairs cannot give
-a p below {least:.2g}. One of the 360 test images is {image:.2f} points.
+### What the pairs show
+
+Differences, seed by seed, of {which} together: *accuracy* in percentage
+points (more is better), *cross-entropy* on the test images (less is better). *p*: exact two-sided
+sign-flip permutation test; *Holm*: corrected for the number of rows of the table. {pairs} pairs
+cannot give a p below {least:.2g}. First, against all rows Fixed-4:
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A scheme against `BASE` over the pairs of network and seed that both have.
-
-    Attributes:
-        scheme: its key.
-        pairs: how many.
-        accuracy, loss: mean difference, scheme less base.
-        accuracy_p, loss_p: of the sign-flip test.
-        loss_holm: `loss_p`, corrected for all schemes; `accuracy_holm` likewise.
-    """
-
-    scheme: str
-    pairs: int
-    accuracy: float
-    loss: float
-    accuracy_p: float
-    loss_p: float
-    accuracy_holm: float = 1.0
-    loss_holm: float = 1.0
-
-
-def values(figures: Figures, network: str, scheme: str, when: str, what: str) -> dict[int, float]:
-    """Return seed -> figure; `when` is calibrated or trained, `what` accuracy or loss."""
-    return {
-        run["seed"]: run[when][what]
-        for run in figures["runs"]
-        if run["network"] == network and run["scheme"] == scheme
-    }
-
-
-def networks(figures: Figures) -> list[str]:
-    """Return the networks that were run, in order."""
-    return list(dict.fromkeys(run["network"] for run in figures["runs"]))
-
-
-def schemes(figures: Figures) -> list[str]:
-    """Return the schemes that were run, in the order of the benchmark."""
-    run = {run["scheme"] for run in figures["runs"]}
-    return [name for name in figures["schemes"] if name in run]
-
-
-def differences(figures: Figures, scheme: str, what: str) -> list[float]:
-    """Return scheme less base after training, for each network and seed that have both."""
-    found = []
-    for network in networks(figures):
-        mine = values(figures, network, scheme, "trained", what)
-        base = values(figures, network, BASE, "trained", what)
-        found += [mine[seed] - base[seed] for seed in sorted(mine.keys() & base.keys())]
-    return found
-
-
-def compare(figures: Figures) -> list[Comparison]:
-    """Return the comparison of every scheme that shares a pair with the base."""
-    found = []
-    for name in schemes(figures):
-        accuracy, loss = (differences(figures, name, what) for what in ("accuracy", "loss"))
-        if name != BASE and accuracy:
-            found.append(
-                Comparison(
-                    name, len(accuracy), statistics.fmean(accuracy), statistics.fmean(loss),
-                    sign_flip_p(accuracy), sign_flip_p(loss),
-                )
-            )  # fmt: skip
-    of_accuracy = holm([row.accuracy_p for row in found])
-    of_loss = holm([row.loss_p for row in found])
-    return [
-        Comparison(
-            row.scheme, row.pairs, row.accuracy, row.loss, row.accuracy_p, row.loss_p, a, b
-        )
-        for row, a, b in zip(found, of_accuracy, of_loss, strict=True)
-    ]  # fmt: skip
-
-
-def verdict(row: Comparison, schemes: int) -> str:
-    """Return what the pairs show, of so many schemes: better, worse, or no difference."""
-    if too_few(row, schemes):
-        return "too few pairs"
-    told = []
-    for name, mean, p, up in (
-        ("accuracy", row.accuracy, row.accuracy_holm, 1),
-        ("cross-entropy", row.loss, row.loss_holm, -1),
-    ):
-        if p < ALPHA:
-            told.append(f"{'better' if mean * up > 0 else '**worse**'} {name}")
-    return ", ".join(told) or "no difference shown"
-
-
-def too_few(row: Comparison, schemes: int) -> bool:
-    """Return whether so few pairs, among so many schemes, could not show any difference."""
-    return schemes * 2 / 2**row.pairs >= ALPHA
+_FURTHER = """
+Further questions, asked together: what the mix does for its own shift-add codebook, what the choice
+of rows does, and the same at 3 and 2 bits:
+"""
 
 
 def summary(figures: Figures) -> Iterator[tuple[str, ...]]:
     """Yield the lines that the benchmark prints."""
-    for network in networks(figures):
+    for case in cases(figures):
         for name in schemes(figures):
-            row = _row(figures, network, name)
+            row = _row(figures, case, name)
             if row is not None:
-                yield (f"{network:<13}", f"{figures['schemes'][name]['words']:<30}", *row)
-    compared = compare(figures)
-    for one in compared:
-        words = figures["schemes"][one.scheme]["words"]
-        yield (f"{'difference':<13}", f"{words:<30}", *_comparison(one, len(compared)))
+                yield (
+                    f"{figures['cases'][case]['words']:<13}",
+                    f"{_words(figures, name):<20}",
+                    *row,
+                )
+    for one in (*compare(figures), *compare(figures, FURTHER)):
+        words = f"{_words(figures, one.scheme)} - {_words(figures, one.base)}"
+        yield (f"{words:<36}", *_comparison(one))
 
 
 def schemes_section(result: dict[str, Any]) -> str:
     """Return the section."""
     figures = result["figures"]
-    text = [_HEAD.format(**figures["settings"])]
+    text = [
+        _HEAD.format(cases=_cases(figures), best=_mix(figures["schemes"]["best"]), picture=PICTURE)
+    ]
     titles = ("scheme", "accuracy, calibrated only", "accuracy, trained", "cross-entropy, trained")
-    for network in networks(figures):
+    for case in cases(figures):
         rows = [
-            [figures["schemes"][name]["words"], *row]
+            [_words(figures, name), *row]
             for name in schemes(figures)
-            if (row := _row(figures, network, name)) is not None
+            if (row := _row(figures, case, name)) is not None
         ]
-        text += [f"**{network}**\n", markdown(titles, rows)]
+        text += [f"**{figures['cases'][case]['words']}**\n", markdown(titles, rows)]
     compared = compare(figures)
     if compared:
+        further = compare(figures, FURTHER)
         pairs = max(row.pairs for row in compared)
-        text.append(
-            _MEANING.strip("\n").format(pairs=pairs, least=2 / 2**pairs, image=100 / 360) + "\n"
+        which = " and ".join(
+            figures["cases"][name]["words"]
+            for name in cases(figures)
+            if figures["cases"][name]["compared"]
         )
-        titles = ("scheme", "pairs", "accuracy", "p", "Holm", "cross-entropy", "p", "Holm", "shown")
-        rows = [
-            [figures["schemes"][r.scheme]["words"], *_comparison(r, len(compared))]
-            for r in compared
-        ]
-        text += [markdown(titles, rows), _plainly(figures, compared)]
+        text.append(
+            _MEANING.strip("\n").format(which=which, pairs=pairs, least=2 / 2**pairs) + "\n"
+        )
+        columns = ("pairs", "accuracy", "p", "Holm", "cross-entropy", "p", "Holm", "shown")
+        text.append(
+            markdown(
+                ("scheme", *columns),
+                [[_words(figures, r.scheme), *_comparison(r)] for r in compared],
+            )
+        )
+        if further:
+            rows = [
+                [f"{_words(figures, r.scheme)} less {_words(figures, r.base)}", *_comparison(r)]
+                for r in further
+            ]
+            text += [_FURTHER.strip("\n") + "\n", markdown(("scheme", *columns), rows)]
+        text.append(_plainly(figures, compared, further))
     machine = result["machine"]
     text.append(f"Measured on: {computer(machine)}. Accuracy does not depend on its load.\n")
     return "\n".join(text)
 
 
-def _plainly(figures: Figures, compared: Sequence[Comparison]) -> str:
-    """Return the sentence that says where mixing did not help."""
-    mixes = [row for row in compared if _is_mix(figures["schemes"][row.scheme]["ratio"])]
-
-    def named(rows: Sequence[Comparison]) -> str:
-        return ", ".join(figures["schemes"][row.scheme]["words"] for row in rows) or "none"
-
-    few = [row for row in mixes if too_few(row, len(compared))]
-    better = [row for row in mixes if row.accuracy > 0 and row.accuracy_holm < ALPHA]
-    worse = [row for row in mixes if row.accuracy < 0 and row.accuracy_holm < ALPHA]
-    rest = [row for row in mixes if row not in (*few, *better, *worse)]
-    lower = [row for row in mixes if row.loss < 0 and row.loss_holm < ALPHA]
-    higher = [row for row in mixes if row.loss > 0 and row.loss_holm < ALPHA]
-    return (
-        f"Plainly, does mixing row formats help against all rows Fixed-4? Accuracy better: "
-        f"{named(better)}; worse: {named(worse)}; **no difference shown**: {named(rest)}; too few "
-        f"pairs to tell: {named(few)}. Cross-entropy lower (better): {named(lower)}; higher: "
-        f"{named(higher)}. No difference shown is not the same as none: what is below about one "
-        "image in 360 cannot be seen here.\n"
+def _cases(figures: Figures) -> str:
+    run = cases(figures)
+    return "\n".join(
+        f"- **{case['words']}**: {case['about']}; {case['weights']:,} weights, "
+        f"{case['training_images']} images to train, {case['test_images']} to test; "
+        f"{case['epochs']} epochs in float, {case['qat_epochs']} with quantizers."
+        + ("" if name in run else " Not run yet.")
+        for name, case in figures["cases"].items()
     )
+
+
+def _mix(scheme: dict[str, Any]) -> str:
+    """Return a mix in words."""
+    by = {"hessian": "the Hessian", "weight-error": "squared error of the weights as Fixed-4",
+          "output-error": "error of the layer's output", "variance": "variance"}  # fmt: skip
+    return (
+        f"{scheme['codebook']} at shift-add : Fixed-4 : Fixed-8 {scheme['ratio']}, the Fixed-8 "
+        f"rows by {by[scheme['method']]}"
+    )
+
+
+def _plainly(
+    figures: Figures, compared: Sequence[Comparison], further: Sequence[Comparison]
+) -> str:
+    """Return the paragraphs that say where mixing helps, where not, and where schemes break."""
+    kinds = figures["schemes"]
+    mixes = [r for r in compared if _is_mix(kinds[r.scheme]["ratio"]) and _bits(kinds, r) == 4]
+    pure = [r for r in compared if _is_pure(kinds[r.scheme]["ratio"]) and _bits(kinds, r) == 4]
+    narrow = [r for r in compared if kinds[r.scheme]["ratio"] and _bits(kinds, r) < 4]
+    told = [
+        _before(figures),
+        f"Plainly, of the mixes against all rows Fixed-4: {_told(figures, mixes)}{_seen(mixes)}",
+        f"One shift-add codebook for all rows, against Fixed-4: {_told(figures, pure)}",
+        f"Fewer bits, against Fixed-4: {_told(figures, narrow)}{_worst(figures, narrow)}",
+    ]
+    if further:
+        told.append(f"The further questions: {_told(figures, further, bases=True)}")
+    return "\n\n".join(told) + "\n"
+
+
+def _before(figures: Figures) -> str:
+    """Return how far apart the schemes of 4 bits are before and after training."""
+    four = [
+        name
+        for name in schemes(figures)
+        if (kind := figures["schemes"][name])["ratio"] and kind["codebook"].endswith("-4")
+    ]
+    told = []
+    for case in cases(figures):
+        ranges = []
+        for when in ("calibrated", "trained"):
+            found = (values(figures, case, name, when, "accuracy") for name in four)
+            means = [100 * statistics.fmean(one.values()) for one in found if one]
+            ranges.append(f"{min(means):.1f} .. {max(means):.1f}%" if means else DASH)
+        told.append(f"{figures['cases'][case]['words']} {ranges[0]}, then {ranges[1]}")
+    return (
+        "Mean accuracies of the schemes of 4 bits, least .. most, by calibration only, and after "
+        f"training with quantizers: {'; '.join(told)}."
+    )
+
+
+def _told(figures: Figures, rows: Sequence[Comparison], bases: bool = False) -> str:
+    def named(chosen: list[Comparison]) -> str:
+        names = [
+            _words(figures, r.scheme) + (f" less {_words(figures, r.base)}" if bases else "")
+            for r in chosen
+        ]
+        return ", ".join(names) or "none"
+
+    few = [r for r in rows if r.too_few]
+    rest = [r for r in rows if not r.too_few]
+    if not rest:
+        return f"too few pairs to tell: {named(few)}."
+    text = (
+        f"accuracy better: {named([r for r in rest if r.accuracy_sign > 0])}; worse: "
+        f"{named([r for r in rest if r.accuracy_sign < 0])}; **no difference shown**: "
+        f"{named([r for r in rest if not r.accuracy_sign])}. Cross-entropy lower (better): "
+        f"{named([r for r in rest if r.loss_sign > 0])}; higher: "
+        f"{named([r for r in rest if r.loss_sign < 0])}."
+    )
+    return text + (f" Too few pairs to tell: {named(few)}." if few else "")
+
+
+def _seen(rows: Sequence[Comparison]) -> str:
+    """Return how small a difference the pairs could show."""
+    errors = [row.accuracy_error for row in rows if not row.too_few]
+    if not errors:
+        return ""
+    return (
+        " No difference shown is not the same as none: what is below about "
+        f"{200 * statistics.median(errors):.2f} points (two standard errors) cannot be seen here."
+    )
+
+
+def _worst(figures: Figures, rows: Sequence[Comparison]) -> str:
+    shown = sorted((r for r in rows if r.accuracy_sign < 0), key=lambda r: r.accuracy)
+    if not shown:
+        return ""
+    listed = ", ".join(f"{_words(figures, r.scheme)} {100 * r.accuracy:+.1f}" for r in shown)
+    return f" In points, from the worst: {listed}."
+
+
+def _words(figures: Figures, scheme: str) -> str:
+    words: str = figures["schemes"][scheme]["words"]
+    return words
+
+
+def _bits(kinds: dict[str, Any], row: Comparison) -> int:
+    return int(kinds[row.scheme]["codebook"].rpartition("-")[2])
 
 
 def _is_mix(ratio: str) -> bool:
     return sum(float(share) > 0 for share in ratio.split(":") if share) > 1
 
 
-def _row(figures: Figures, network: str, scheme: str) -> list[str] | None:
+def _is_pure(ratio: str) -> bool:
+    return bool(ratio) and not _is_mix(ratio)
+
+
+def _row(figures: Figures, case: str, scheme: str) -> list[str] | None:
     asked = (("calibrated", "accuracy"), ("trained", "accuracy"), ("trained", "loss"))
     cells = []
     for when, what in asked:
-        found = list(values(figures, network, scheme, when, what).values())
+        found = list(values(figures, case, scheme, when, what).values())
         if not found:
             return None
         cells.append(_mean(found, percent=what == "accuracy"))
@@ -220,10 +263,10 @@ def _mean(numbers: Sequence[float], percent: bool) -> str:
     return f"{mean} ± {spread}{unit}"
 
 
-def _comparison(row: Comparison, schemes: int) -> list[str]:
+def _comparison(row: Comparison) -> list[str]:
     return [
         str(row.pairs),
         f"{100 * row.accuracy:+.2f}", f"{row.accuracy_p:.3f}", f"{row.accuracy_holm:.3f}",
         f"{row.loss:+.4f}", f"{row.loss_p:.3f}", f"{row.loss_holm:.3f}",
-        verdict(row, schemes),
+        verdict(row),
     ]  # fmt: skip

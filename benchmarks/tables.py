@@ -11,15 +11,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from brevitas_table import brevitas_section
 from full_size_table import full_size_section
 from khot_table import khot_section
 from machine import RESULTS
 from page import markdown, measured_on
 from schemes_table import schemes_section
+from training_table import training_section
 from weight_fits_table import fits_section
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "benchmarks.md"
-SCRIPTS = ("build_stages", "csim_speed", "training_step", "digits_schemes", "khot", "weight_fits")
+SCRIPTS = (
+    "build_stages", "csim_speed", "training_step", "brevitas_side_by_side", "digits_schemes",
+    "khot", "weight_fits",
+)  # fmt: skip
 BUILD_AIM_S, REBUILD_AIM_S, HELP_AIM_S = 20.0, 2.0, 0.3
 _HEAD = """# Benchmarks
 
@@ -46,12 +51,6 @@ the multiply-accumulates of the network; *array slots* counts all that the array
 while it multiplies matrices, used or not (the simulation skips lanes whose weights are all 0, as
 those without a row are: the hardware does not). `ap_int` stores in the arbitrary-precision types
 that are synthesized, `native` in C++ integers. {networks}
-"""
-_TRAINING = """## Training
-
-One step (forward, backward, AdamW) of the demo's network on a batch of {batch} images with
-{threads} CPU threads; and the Hessian-based assignment of rows to formats, which runs once, or
-every few epochs.
 """
 
 
@@ -111,24 +110,6 @@ def csim_section(result: dict[str, Any]) -> str:
     return "\n".join([text, markdown(titles, rows), measured_on(result)])
 
 
-def training_section(result: dict[str, Any]) -> str:
-    """Return the section about training."""
-    figures = result["figures"]
-    rows = []
-    for name in ("float", "quantized"):
-        times = figures[f"{name}_step_seconds"]
-        rows.append([name, *(f"{1e3 * times[key]:.1f}" for key in ("median", "least", "most"))])
-    seconds = figures["hessian_assignment_seconds"]
-    rows.append(["row assignment, once", f"{1e3 * seconds:.0f}", "", ""])
-    return "\n".join(
-        [
-            _TRAINING.format(batch=figures["batch"], threads=figures["threads"]),
-            markdown(("step", "median, ms", "least, ms", "most, ms"), rows),
-            measured_on(result),
-        ]
-    )
-
-
 def page(results: dict[str, dict[str, Any]]) -> str:
     """Return the text of docs/benchmarks.md."""
     return "\n".join(
@@ -138,6 +119,7 @@ def page(results: dict[str, dict[str, Any]]) -> str:
             csim_section(results["csim_speed"]),
             full_size_section(results["full_size"]),
             training_section(results["training_step"]),
+            brevitas_section(results["brevitas_side_by_side"]),
             schemes_section(results["digits_schemes"]),
             khot_section(results["khot"]),
             fits_section(results["weight_fits"]),

@@ -25,7 +25,13 @@ from rich.table import Table
 
 from machine import Others, write_result
 from ranks import quantiles, spearman
-from rmsmp_hls.numerics.codebooks import CODEBOOKS, SHIFT_ADD_NAMES, Codebook
+from rmsmp_hls.numerics.codebooks import (
+    CODEBOOKS,
+    LANE_CODEBOOKS,
+    SHIFT_ADD_NAMES,
+    Codebook,
+    mix_formats,
+)
 from rmsmp_hls.quant.row_search import RowErrors
 from rmsmp_hls.quant.rows import assign_formats, row_scales_mse
 from weight_files import installed_weights, read_matrices
@@ -39,10 +45,23 @@ PERCENTILE = 99.0
 DECILES = 10
 MIXES = (
     ("0:95:5", ("SP2-4",)),  # no shift-add row: their codebook does not matter
-    *((ratio, SHIFT_ADD_NAMES) for ratio in ("65:30:5", "50:50:0", "90:0:10")),
+    *((ratio, LANE_CODEBOOKS) for ratio in ("65:30:5", "50:50:0", "90:0:10")),
+    ("0:95:5", ("SP2-3",)),
+    *((ratio, ("SP2-3", "PoT-3")) for ratio in ("65:30:5", "50:50:0")),
+    ("95:0:5", ("PoT-2",)),
 )
+UNLIKE_FIXED = tuple(
+    name
+    for name in SHIFT_ADD_NAMES
+    if CODEBOOKS[name].magnitudes != CODEBOOKS[mix_formats(name)[1]].magnitudes
+)
+"""Shift-add codebooks with other levels than the fixed one of their width: not PoT-2."""
 MIX_SCALES = ("layer max-abs", "row MSE")
-_BASE = "Fixed-4"
+
+
+def fixed_format(name: str) -> str:
+    """Return the fixed format of a codebook's width, which it is compared with."""
+    return f"Fixed-{CODEBOOKS[name].bits}"
 
 
 def _layer_max(rows: Floats, book: Codebook) -> Floats:
@@ -84,17 +103,18 @@ def assignments(
     Args:
         errors: codebook -> squared error of every row.
         variance: [rows], of the weights.
-        ratio, book: shares, and the shift-add codebook.
+        ratio, book: shares, and the shift-add codebook; fixed rows have its width.
         seed: of the random rule.
     """
     low, middle, high = (float(share) for share in ratio.split(":"))
     shares = (low, middle, high)
     chance = np.random.default_rng(seed).random((2, len(variance)))
-    loss = errors[book] - errors[_BASE]
+    base = errors[fixed_format(book)]
+    loss = errors[book] - base
     return {
         "variance": assign_formats(variance, variance, shares, book),
-        "weight error": assign_formats(errors[_BASE], variance, shares, book),
-        "loss by shift-add": assign_formats(errors[_BASE], loss, shares, book),
+        "weight error": assign_formats(base, variance, shares, book),
+        "loss by shift-add": assign_formats(base, loss, shares, book),
         "random": assign_formats(chance[0], chance[1], shares, book),
         "variance, reversed": assign_formats(variance, -variance, shares, book),
     }
@@ -117,15 +137,14 @@ def fit_figures(errors: Errors, powers: list[Floats]) -> dict[str, Any]:
     power = np.concatenate(powers)
     found: dict[str, Any] = {}
     for scale, books in errors.items():
-        base = np.concatenate(books[_BASE])
         found[scale] = {}
         for name, parts in books.items():
-            squared = np.concatenate(parts)
+            squared, base = np.concatenate(parts), np.concatenate(books[fixed_format(name)])
             found[scale][name] = {
                 "mean": _rounded(relative(squared, power).mean()),
                 "total": _rounded(squared.sum() / power.sum()),
                 "quantiles": quantiles(relative(squared, power)),
-                "better_than_fixed4": _rounded((squared < base).mean()),
+                "better_than_fixed": _rounded((squared < base).mean()),
             }
     return found
 
@@ -134,16 +153,17 @@ def variance_figures(errors: Errors, matrices: Mapping[str, Floats]) -> dict[str
     """Return whether rows of low variance fit the shift-add codebooks better than others.
 
     For every scale and shift-add codebook the rank correlation, layer by layer, of the rows'
-    variance (and kurtosis) with (error / error as Fixed-4), and with the difference of the
-    squared errors; and the mean of the ratio in every tenth of a layer's rows by variance.
+    variance (and kurtosis) with (error / error as the fixed format of its width), and with the
+    difference of the squared errors; and the mean of the ratio in every tenth of a layer's rows by
+    variance.
     """
     variances = [rows.var(axis=1) for rows in matrices.values()]
     tails = [_kurtosis(rows) for rows in matrices.values()]
     found: dict[str, Any] = {}
     for scale, books in errors.items():
         found[scale] = {}
-        for name in SHIFT_ADD_NAMES:
-            pairs = list(zip(books[name], books[_BASE], strict=True))
+        for name in UNLIKE_FIXED:
+            pairs = list(zip(books[name], books[fixed_format(name)], strict=True))
             ratios = [relative(mine, base) for mine, base in pairs]
             found[scale][name] = {
                 "variance_and_ratio": _correlations(variances, ratios),
@@ -184,6 +204,31 @@ def mix_figures(
     return found
 
 
+def free_figures(errors: Errors, powers: list[Floats]) -> dict[str, Any]:
+    """Return what mixing could give at most: no ratio, every row the better of two formats.
+
+    Shift-add codebook -> share of rows that it fits better than the fixed format of its width
+    does, at the scale of least error, and the mean relative error of that choice, without and
+    with the 5 % of each layer's rows of largest error so far in Fixed-8.
+    """
+    books, power = errors["row MSE"], np.concatenate(powers)
+    found = {}
+    for name in UNLIKE_FIXED:
+        fixed = books[fixed_format(name)]
+        chosen = [np.minimum(a, b) for a, b in zip(books[name], fixed, strict=True)]
+        wide = []
+        for squared, eight in zip(chosen, books["Fixed-8"], strict=True):
+            formats = assign_formats(squared, squared, (0.0, 95.0, 5.0), LANE_CODEBOOKS[0])
+            wide.append(np.where(np.array(formats) == "Fixed-8", eight, squared))
+        shifted = np.concatenate(books[name]) < np.concatenate(fixed)
+        found[name] = {
+            "shift_add": _rounded(shifted.mean()),
+            "mean": _rounded(relative(np.concatenate(chosen), power).mean()),
+            "mean_with_fixed8": _rounded(relative(np.concatenate(wide), power).mean()),
+        }
+    return found
+
+
 def figures(path: Path, matrices: Mapping[str, Floats], progress: Progress) -> dict[str, Any]:
     """Return all figures."""
     errors = fits(matrices, progress)
@@ -200,6 +245,7 @@ def figures(path: Path, matrices: Mapping[str, Floats], progress: Progress) -> d
         "fits": fit_figures(errors, powers),
         "variance": variance_figures(errors, matrices),
         "mixes": mix_figures(errors, powers, matrices),
+        "free": free_figures(errors, powers),
     }
 
 

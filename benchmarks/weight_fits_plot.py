@@ -11,11 +11,12 @@ from typing import Any
 PLOT = Path(__file__).resolve().parent.parent / "docs" / "weight-fits.svg"
 _COLOURS = {
     "SP2-4": "#2b6cb0", "PoT-4": "#c05621", "APoT-4": "#2f855a", "Fixed-4": "#555555",
-    "Fixed-8": "#999999",
+    "Fixed-8": "#999999", "SP2-3": "#2b6cb0", "PoT-3": "#c05621", "Fixed-3": "#555555",
+    "PoT-2": "#c05621", "Fixed-2": "#555555",
 }  # fmt: skip
 _SCALES = (("row MSE", 1.0, ""), ("layer max-abs", 0.35, "5 4"))
 """Scale, opacity of its boxes, dashes of its lines."""
-_WIDTH, _HEIGHT = 960, 440
+_WIDTH, _HEIGHT = 1240, 440
 _STYLE = "font-family='Helvetica, Arial, sans-serif' font-size='12'"
 
 
@@ -69,7 +70,7 @@ def write_plot(figures: dict[str, Any], path: Path = PLOT) -> Path:
 
 def _boxes(fits: dict[str, Any]) -> list[str]:
     """Boxes: the middle half of the rows, a line at the median, whiskers 5% .. 95%."""
-    panel = Panel(70, 470, 50, 350, 3e-5, 1.2)
+    panel = Panel(70, 770, 50, 350, 3e-5, 1.2)
     parts = panel.frame("Relative squared error of rows", (1e-4, 1e-3, 1e-2, 1e-1, 1.0))
     books = list(_COLOURS)
     for place, book in enumerate(books):
@@ -96,7 +97,7 @@ def _boxes(fits: dict[str, Any]) -> list[str]:
 
 def _tenths(variance: dict[str, Any]) -> list[str]:
     """Lines: error relative to Fixed-4 from the tenth of least variance to that of most."""
-    panel = Panel(560, 860, 50, 350, 0.25, 3.2)
+    panel = Panel(850, 1150, 50, 350, 0.25, 3.2)
     title = "Error / error as Fixed-4, by the rows' variance"
     parts = panel.frame(title, (0.25, 0.5, 1.0, 2.0))
     parts.append(_line(panel.left, panel.y(1.0), panel.right, panel.y(1.0), "#555555"))

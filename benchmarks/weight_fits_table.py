@@ -20,24 +20,29 @@ project's choice).
 
 ![Relative errors by codebook, and by the rows' variance]({picture})
 """
-_BETTER = """Rows in which a codebook fits better than Fixed-4 does with the same rule for scales:
+_BETTER = """Rows in which a shift-add codebook fits better than the fixed one of its width
+does with the same rule for scales (PoT-2 and Fixed-2 have the same levels):
 """
 _VARIANCE = """### Do rows of low variance suit shift-add codebooks?
 
 RMSMP and MSQ give shift-add formats to the rows of low variance. Below, the rank correlation,
-layer by layer, of the rows' variance with (error / error as Fixed-4): above 0, rows of low
-variance lose less by the shift-add codebook, as the papers say. Mean over the layers (least ..
-most), and how many layers are above 0; the last column is the same for the rows' kurtosis, that
-is, how heavy their tails are.
+layer by layer, of the rows' variance with (error / error in the fixed format of the same
+width): above 0, rows of low variance lose less by the shift-add codebook, as the papers say. Mean
+over the layers (least .. most), and how many layers are above 0; the last column is the same for
+the rows' kurtosis, that is, how heavy their tails are.
 """
 _MIXES = """### Mixes
 
-Ratios are shift-add : Fixed-4 : Fixed-8. Which rows get which format: *variance*: those of most
-variance Fixed-8, of the rest those of low variance shift-add; *weight error*: those of largest
-error as Fixed-4 get Fixed-8, then variance; *loss by shift-add*: likewise, then those that lose
-least squared error by shift-add instead of Fixed-4; *random*, and *variance, reversed* (low and
-high exchanged in the second step) are controls. All rows Fixed-4 have, with the same scales,
-{base}.
+Ratios are shift-add : fixed : Fixed-8, the fixed rows of the shift-add rows'
+width. Which rows get which format: *variance*: those of most variance Fixed-8, of the rest those of
+low variance shift-add; *weight error*: those of largest error as fixed rows get Fixed-8, then
+variance; *loss by shift-add*: likewise, then those that lose least squared error by shift-add
+instead of fixed; *random*, and *variance, reversed* (low and high exchanged in the second step)
+are controls. All rows Fixed-4 have, with the same scales, {base}.
+RMSMP's Hessian and FILM-QNN's output error need data, and are compared on the digits above.
+"""
+_FREE = """What mixing could give at most: no ratio, every row in the better of its two formats
+(scale by row MSE, mean over rows), then the 5% of each layer's rows of largest error Fixed-8:
 """
 
 
@@ -48,9 +53,8 @@ def fits_section(result: dict[str, Any]) -> str:
     books = list(fits[scales[0]])
     means = [[book, *(_error(fits[s][book]["mean"]) for s in scales)] for book in books]
     better = [
-        [book, *(f"{fits[s][book]['better_than_fixed4']:.1%}" for s in scales)]
-        for book in books
-        if not book.startswith("Fixed")
+        [book, *(f"{fits[s][book]['better_than_fixed']:.1%}" for s in scales)]
+        for book in figures["variance"][scales[0]]
     ]
     head = _HEAD.format(**figures["weights"], percentile=figures["percentile"], picture=PICTURE)
     titles = ("codebook", *scales)
@@ -121,7 +125,7 @@ def _variance_plainly(figures: dict[str, Any]) -> str:
         "themselves are something else, as they grow with the variance: to make their sum small, "
         f"rows of low variance should get the shift-add format with {_books(gaps, below=False)}, "
         f"those of high variance with {_books(gaps, below=True)} (rank correlation of variance and "
-        f"error less error as Fixed-4: {', '.join(f'{b} {g:+.2f}' for b, g in gaps.items())}).\n"
+        f"error less error as fixed: {', '.join(f'{b} {g:+.2f}' for b, g in gaps.items())}).\n"
     )
 
 
@@ -148,7 +152,30 @@ def _mix_parts(figures: dict[str, Any]) -> list[str]:
         parts.append(f"Scale by {scale}, {words}:\n")
         parts.append(markdown(("mix", *rules), [[name, *row] for name, row in table.items()]))
     parts.append(_mixes_plainly(figures))
-    return parts
+    best = fits["row MSE"]
+    free = [
+        [
+            f"{book} or Fixed-{book[-1]}", f"{row['shift_add']:.1%}",
+            *(_error(best[name]["mean"]) for name in (book, f"Fixed-{book[-1]}")),
+            _error(row["mean"]), _error(row["mean_with_fixed8"]),
+        ]
+        for book, row in figures["free"].items()
+    ]  # fmt: skip
+    titles = ("formats", "rows shift-add", "all shift-add", "all fixed", "better of both", "and 5%")
+    return [*parts, _FREE, markdown(titles, free), _free_plainly(figures)]
+
+
+def _free_plainly(figures: dict[str, Any]) -> str:
+    best, told = figures["fits"]["row MSE"], []
+    for book, row in figures["free"].items():
+        one = min(best[name]["mean"] for name in (book, f"Fixed-{book[-1]}"))
+        mixed, wide = 1 - row["mean"] / one, 1 - row["mean_with_fixed8"] / row["mean"]
+        told.append(f"{book} {mixed:.1%} and {wide:.1%}")
+    return (
+        "Plainly, of the error of the better of the two formats alone, choosing between them row "
+        "by row takes at most the first share away; what is left, the Fixed-8 rows reduce by the "
+        f"second: {', '.join(told)}.\n"
+    )
 
 
 _MIX_TABLES = (
@@ -162,8 +189,10 @@ def _mixes_plainly(figures: dict[str, Any]) -> str:
     base = figures["fits"]["row MSE"]["Fixed-4"]["mean"]
     wanted = ("row MSE", "variance")
     mixes = [m for m in figures["mixes"] if (m["scale"], m["assignment"]) == wanted]
-    below = [m for m in mixes if m["mean"] < base]
-    above = [m for m in mixes if m["mean"] >= base]
+    four = [m for m in mixes if m["codebook"].endswith("-4")]
+    below = [m for m in four if m["mean"] < base]
+    above = [m for m in four if m["mean"] >= base]
+    fewer = [m for m in mixes if m not in four and m["mean"] < base]
 
     def named(chosen: list[dict[str, Any]]) -> str:
         return ", ".join(_name(mix) for mix in chosen) or "none"
@@ -171,13 +200,15 @@ def _mixes_plainly(figures: dict[str, Any]) -> str:
     return (
         "Plainly, with the best scale per row and rows chosen by variance: less error than all "
         f"rows Fixed-4: {named(below)}; **more error, so that mixing does not help the fit**: "
-        f"{named(above)}. What such a mix saves is multipliers, not error.\n"
+        f"{named(above)}. What such a mix saves is multipliers, not error. Of the mixes of 3 and 2 "
+        f"bits, less error than all rows Fixed-4: {named(fewer)}.\n"
     )
 
 
 def _name(mix: dict[str, Any]) -> str:
     """Return ratio and shift-add codebook, if there are any of its rows."""
-    return f"{mix['ratio']} {'Fixed' if mix['ratio'].startswith('0:') else mix['codebook']}"
+    book = mix["codebook"]
+    return f"{mix['ratio']} {f'Fixed-{book[-1]}' if mix['ratio'].startswith('0:') else book}"
 
 
 def _range(row: dict[str, float]) -> str:

@@ -17,7 +17,7 @@ struct Registers {
   typedef typename L::Mask Mask[U::kShiftAddSize][U::kChannels];
   typedef typename L::Carry Carry[U::kShiftAddSize];
   typedef typename U::Signed4 Fixed[2 * U::kPairSize][U::kChannels];
-  typedef typename U::Signed4 Pixels[U::kPixels][U::kChannels];
+  typedef typename U::Signed4 Buses[U::kWindowTaps][U::kPixels][U::kChannels];
 
   /// One dot product: 13 bits of product at most (16 * high + low), summed over TN.
   typedef typename U::Storage::template Int<14 + BitsFor<U::kChannels>::kBits> Dot;
@@ -81,6 +81,13 @@ Element:
   return false;
 }
 
+/// Bus of shift-add lane or pair `number`. In C simulation a dense layer fills only bus 0.
+template <typename U>
+int BusOf(int number, bool window) {
+#pragma HLS INLINE
+  return kSynthesis || window ? number % U::kWindowTaps : 0;
+}
+
 /// dots[row * TP + pixel] for all row lanes: pairs of nibble rows share a DSP cascade per
 /// pair of pixels; a fixed-8 lane is 16 * high + low of its pair.
 template <typename U>
@@ -88,8 +95,8 @@ void AllDots(const typename Registers<U>::Shift1& shift1,
              const typename Registers<U>::Shift2& shift2,
              const typename Registers<U>::Mask& used1, const typename Registers<U>::Mask& used2,
              const typename Registers<U>::Mask& sign, const typename Registers<U>::Carry& carry,
-             const typename Registers<U>::Fixed& fixed, const typename Registers<U>::Pixels& pixels,
-             typename Registers<U>::Dots& dots) {
+             const typename Registers<U>::Fixed& fixed, const typename Registers<U>::Buses& buses,
+             bool window, typename Registers<U>::Dots& dots) {
 #pragma HLS INLINE
   typedef typename Registers<U>::Dot Dot;
   typedef typename Packed<U>::B B;
@@ -102,19 +109,25 @@ ShiftAddRow:
 #pragma HLS UNROLL
       dots[r * U::kPixels + p] =
           busy ? static_cast<Dot>(ShiftAddDot<U>(shift1[r], shift2[r], used1[r], used2[r], sign[r],
-                                                 carry[r], pixels[p]))
+                                                 carry[r], buses[BusOf<U>(r, window)][p]))
                : static_cast<Dot>(0);
     }
   }
 PixelPair:
   for (int q = 0; q < U::kPixelPairs; ++q) {
 #pragma HLS UNROLL
-    B packed[U::kChannels];
-#pragma HLS ARRAY_PARTITION variable = packed complete
-  Pack:
-    for (int n = 0; n < U::kChannels; ++n) {
+    B packed[U::kWindowTaps][U::kChannels];
+#pragma HLS ARRAY_PARTITION variable = packed complete dim = 0
+  PackBus:
+    for (int b = 0; b < U::kWindowTaps; ++b) {
 #pragma HLS UNROLL
-      packed[n] = PackActivations<U>(pixels[2 * q][n], pixels[2 * q + 1][n]);
+      if (kSynthesis || window || b == 0) {
+      Pack:
+        for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+          packed[b][n] = PackActivations<U>(buses[b][2 * q][n], buses[b][2 * q + 1][n]);
+        }
+      }
     }
   RowPair:
     for (int pair = 0; pair < U::kPairs; ++pair) {
@@ -122,7 +135,8 @@ PixelPair:
       typename Packed<U>::Sum dot[2][2];
 #pragma HLS ARRAY_PARTITION variable = dot complete dim = 0
       if (kSynthesis || AnyNonZero(fixed[2 * pair]) || AnyNonZero(fixed[2 * pair + 1])) {
-        PackedDot<U>(fixed[2 * pair], fixed[2 * pair + 1], packed, dot);
+        PackedDot<U>(fixed[2 * pair], fixed[2 * pair + 1], packed[BusOf<U>(pair, window)],
+                     dot);
       } else {
         dot[0][0] = dot[0][1] = dot[1][0] = dot[1][1] = 0;
       }

@@ -1,7 +1,7 @@
 /// Window coordinates to the signed nibbles that the row lanes see.
 #pragma once
 
-#include "activation_memory.hpp"
+#include "window.hpp"
 
 namespace rmsmp {
 
@@ -12,11 +12,41 @@ struct FetchRequest {
   typename U::Coord x;            // column of pixel 0
   typename U::Address offset;     // channel block * planes + plane
   typename U::Dim group_pixels;   // pixels of a group; the others are idle
+  bool window;                    // depthwise: neighbouring columns, see window.hpp
+  bool stride_two;                // of a window: pixels lie two columns apart, not one
   bool plane_signed;              // the plane's nibbles are signed as stored
   bool active;                    // something reads the result
 };
 
-/// Pixel lane p gets column x + pixel_offset[p], channel positions 0 .. TN - 1.
+/// The buses of a dense layer: pixel lane p from bank[p], code 0 where it is not `inside`.
+template <typename U>
+void SpreadPixels(const typename U::Nibble (&word)[U::kBanks][U::kChannels],
+                  const bool (&inside)[U::kPixels], const typename U::Bank (&bank)[U::kPixels],
+                  typename U::Nibble flip,
+                  typename U::Signed4 (&buses)[U::kWindowTaps][U::kPixels][U::kChannels]) {
+#pragma HLS INLINE
+  typedef typename U::Nibble Nibble;
+Pixel:
+  for (int p = 0; p < U::kPixels; ++p) {
+#pragma HLS UNROLL
+    const int from = static_cast<int>(bank[p]);
+  Position:
+    for (int n = 0; n < U::kChannels; ++n) {
+#pragma HLS UNROLL
+      const Nibble stored = inside[p] ? word[from][n] : static_cast<Nibble>(0);
+      const typename U::Signed4 seen =
+          U::Storage::template AsSigned<4>(static_cast<Nibble>(stored ^ flip));
+    Bus:
+      for (int b = 0; b < U::kWindowTaps; ++b) {
+#pragma HLS UNROLL
+        if (kSynthesis || b == 0) buses[b][p][n] = seen;  // C simulation reads only the first
+      }
+    }
+  }
+}
+
+/// Pixel lane p gets column x + pixel_offset[p], channel positions 0 .. TN - 1, the same on all
+/// buses; of a window every bus gets its own part (window.hpp).
 ///
 /// An unsigned nibble u enters as u - 8 (top bit flipped), a signed one as it is; padding
 /// is the code 0. The pixels of a group lie in distinct banks, which the packer arranges
@@ -24,7 +54,7 @@ struct FetchRequest {
 template <typename U>
 void Fetch(const typename U::Memory& memory, const Tensor<U>& source,
            const FetchRequest<U>& request, const typename U::Coord (&pixel_offset)[U::kPixels],
-           typename U::Signed4 (&pixels)[U::kPixels][U::kChannels]) {
+           typename U::Signed4 (&buses)[U::kWindowTaps][U::kPixels][U::kChannels]) {
 #pragma HLS INLINE
   typedef typename U::Address Address;
   typedef typename U::Coord Coord;
@@ -66,23 +96,20 @@ Route:
       bank_address[b] = hit ? address[p] : bank_address[b];
     }
   }
+  const bool window = U::kWindowTaps > 1 && request.window;
+  if (window) {
+    LocateWindow<U>(source, request.x, line, line_inside, used, bank_address);
+  }
 
   Nibble word[U::kBanks][U::kChannels];
 #pragma HLS ARRAY_PARTITION variable = word complete dim = 0
   ReadBanks<U>(memory, used, bank_address, word);
 
   const Nibble flip = static_cast<Nibble>(request.plane_signed ? 0 : 8);
-Pixel:
-  for (int p = 0; p < U::kPixels; ++p) {
-#pragma HLS UNROLL
-    const bool real = inside[p];
-    const int from = static_cast<int>(bank[p]);
-  Position:
-    for (int n = 0; n < U::kChannels; ++n) {
-#pragma HLS UNROLL
-      const Nibble stored = real ? word[from][n] : static_cast<Nibble>(0);
-      pixels[p][n] = U::Storage::template AsSigned<4>(static_cast<Nibble>(stored ^ flip));
-    }
+  if (window) {
+    SpreadWindow<U>(word, used, BankOf<U>(request.x), flip, request.stride_two, buses);
+  } else {
+    SpreadPixels<U>(word, inside, bank, flip, buses);
   }
 }
 

@@ -66,8 +66,8 @@ void Matmul(const MatmulOp<U>& op, typename U::WeightStream& weights,
 #pragma HLS ARRAY_PARTITION variable = carry complete dim = 0
   static typename R::Fixed fixed;
 #pragma HLS ARRAY_PARTITION variable = fixed complete dim = 0
-  typename R::Pixels pixels;
-#pragma HLS ARRAY_PARTITION variable = pixels complete dim = 0
+  typename R::Buses buses;
+#pragma HLS ARRAY_PARTITION variable = buses complete dim = 0
   typename R::Dots dots;
 #pragma HLS ARRAY_PARTITION variable = dots complete
   typename S::Word word0;
@@ -159,10 +159,12 @@ Block:
         request.x = static_cast<Coord>(walk.source_x + step.x);
         request.offset = step.offset;
         request.group_pixels = op.group_pixels;
+        request.window = op.window;
+        request.stride_two = op.walk.stride_x == 2;
         request.plane_signed = op.input_signed && (step.high_plane || op.source.planes == 1);
         request.active = active;
-        Fetch<U>(memory, op.source, request, pixel_offset, pixels);
-        AllDots<U>(shift1, shift2, used1, used2, sign, carry, fixed, pixels, dots);
+        Fetch<U>(memory, op.source, request, pixel_offset, buses);
+        AllDots<U>(shift1, shift2, used1, used2, sign, carry, fixed, buses, op.window, dots);
       }
       const int compute_group = active ? in_step : 0;
       const int drain_group = refill ? static_cast<int>(drain.group_number) : 0;

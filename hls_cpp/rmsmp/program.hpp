@@ -7,10 +7,10 @@
 namespace rmsmp {
 
 enum { kHeaderWords = 8, kOperationWords = 40, kSegmentWords = 3 };
-enum { kMagic = 0x4d534d52, kVersion = 2 };
+enum { kMagic = 0x4d534d52, kVersion = 3 };
 enum { kLoad = 1, kMatmul = 2, kVector = 3, kStore = 4, kSave = 5, kRestore = 6 };
 enum { kFlagSigned = 1 };
-enum { kMatmulLogits = 2, kMatmulArgmax = 4 };
+enum { kMatmulLogits = 2, kMatmulArgmax = 4, kMatmulWindow = 8 };
 enum { kVectorSignedB = 2, kVectorMaximum = 4, kVectorBinary = 8, kVectorTable = 16,
        kVectorMultiply = 32, kVectorBroadcast = 64 };
 enum { kLoadFolded = 2 };
@@ -139,7 +139,7 @@ Walk<U> WindowWalk(const typename U::Word32 (&words)[kOperationWords]) {
 
 template <typename U>
 struct MatmulOp {
-  bool input_signed, logits, argmax;
+  bool input_signed, logits, argmax, window;
   Tensor<U> source;
   typename U::Address source_words;  // of one group of channels: blocks * planes
   Walk<U> walk;
@@ -161,6 +161,7 @@ MatmulOp<U> DecodeMatmul(const typename U::Word32 (&words)[kOperationWords]) {
   op.input_signed = detail::Flag<U>(words[1], kFlagSigned);
   op.logits = detail::Flag<U>(words[1], kMatmulLogits);
   op.argmax = detail::Flag<U>(words[1], kMatmulArgmax);
+  op.window = detail::Flag<U>(words[1], kMatmulWindow);
   op.source = detail::SourceTensor<U>(words);
   const typename U::Address blocks = detail::AddressField<U>(words[5]);
   op.source_words = op.source.planes == 2 ? static_cast<typename U::Address>(blocks + blocks)
@@ -184,6 +185,12 @@ MatmulOp<U> DecodeMatmul(const typename U::Word32 (&words)[kOperationWords]) {
                          "groups", static_cast<long long>(op.tile_groups)));
   RMSMP_SIM(sim::Require(op.group_pixels <= U::kPixels, "a group is larger than pixels",
                          "group pixels", static_cast<long long>(op.group_pixels)));
+  RMSMP_SIM(sim::Require(!op.window || (U::kWindowTaps > 1 && op.walk.stride_x <= 2),
+                         "the array has no such window", "stride",
+                         static_cast<long long>(op.walk.stride_x)));
+  RMSMP_SIM(sim::Require(!op.window || (op.group_pixels - 1) * op.walk.stride_x < U::kBanks,
+                         "the pixels of a window pass the banks", "group pixels",
+                         static_cast<long long>(op.group_pixels)));
   RMSMP_SIM(sim::Require(op.channel_group_tiles >= 1, "a group of channels has no row tile",
                          "row tiles", static_cast<long long>(op.channel_group_tiles)));
   RMSMP_SIM(sim::Require(

@@ -25,6 +25,8 @@ struct Units {
 
   static constexpr int kChannels = Config::kChannels;
   static constexpr int kPixels = Config::kPixels;
+  static constexpr int kWindowTaps = Config::kWindowTaps;
+  static constexpr int kBusChannels = kChannels / kWindowTaps;
   static constexpr int kPixelPairs = kPixels / 2;
   static constexpr int kBanks = Config::kBanks;
   static constexpr int kDrainRows = Config::kDrainRows;
@@ -51,6 +53,7 @@ struct Units {
   static_assert(kPixels >= 2 && kPixels % 2 == 0, "pixels must be even: a DSP takes two pixels");
   static_assert((1 << kBankBits) == kBanks, "banks must be a power of two");
   static_assert((1 << kChannelBits) == kChannels, "channels must be a power of two");
+  static_assert(kBusChannels * kWindowTaps == kChannels, "window_taps must divide channels");
   static_assert(kBanks >= kPixels, "banks must be at least pixels");
   static_assert(kRows % kDrainRows == 0, "drain_rows must divide the row lanes");
   static_assert(kDrainRows <= kChannels, "drain_rows must not pass channels");

@@ -7,6 +7,7 @@
 
 #include "arrays.hpp"
 #include "check.hpp"
+#include "program.hpp"
 #include "records.hpp"
 
 namespace network {
@@ -33,7 +34,7 @@ class Builder {
 
   /// The deployable program.
   std::vector<uint32_t> Program() const {
-    const std::size_t header[8] = {0x4d534d52, 2, ops.size(), weight_segments.size() / 3,
+    const std::size_t header[8] = {0x4d534d52, rmsmp::kVersion, ops.size(), weight_segments.size() / 3,
                                    param_segments.size() / 3, input.size(), output.size(),
                                    spill_words};
     std::vector<uint32_t> words;

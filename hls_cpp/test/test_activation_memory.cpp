@@ -27,6 +27,47 @@ struct Image {
   }
 };
 
+/// A window: bus b carries kBusChannels channel positions, each with kWindowTaps columns.
+template <typename Config>
+void CheckWindow(const typename rmsmp::Units<Config, rmsmp::Types>::Memory& memory,
+                 const std::vector<int>& stored, int x, int stride) {
+  typedef Image<Config> I;
+  typedef typename I::U U;
+  const int taps = U::kWindowTaps, bus_channels = U::kChannels / taps;
+  if (taps == 1) return;
+  int group = (U::kBanks - taps) / stride + 1;
+  if (group > U::kPixels) group = U::kPixels;
+  typename U::Coord offsets[U::kPixels];
+  for (int p = 0; p < U::kPixels; ++p) offsets[p] = static_cast<typename U::Coord>(p * stride);
+  for (int y = -1; y <= I::kHeight; ++y) {
+    for (int word = 0; word < 4; ++word) {
+      rmsmp::FetchRequest<U> request;
+      request.y = static_cast<typename U::Coord>(y);
+      request.x = static_cast<typename U::Coord>(x);
+      request.offset = static_cast<typename U::Address>(word);
+      request.group_pixels = static_cast<typename U::Dim>(group);
+      request.window = true;
+      request.stride_two = stride == 2;
+      request.plane_signed = (word & 1) != 0;
+      request.active = true;
+      typename U::Signed4 buses[U::kWindowTaps][U::kPixels][U::kChannels];
+      rmsmp::Fetch<U>(memory, I::Tensor(), request, offsets, buses);
+      for (int b = 0; b < taps; ++b) {
+        for (int p = 0; p < group; ++p) {
+          for (int n = 0; n < U::kChannels; ++n) {
+            const int at = x + p * stride + n / bus_channels;
+            const int channel = b * bus_channels + n % bus_channels;
+            const bool inside = y >= 0 && y < I::kHeight && at >= 0 && at < I::kWidth;
+            const int nibble =
+                inside ? stored[((y * I::kWidth + at) * 4 + word) * U::kChannels + channel] : 0;
+            CHECK_EQUAL(buses[b][p][n], (word & 1) != 0 ? (nibble ^ 8) - 8 : nibble - 8);
+          }
+        }
+      }
+    }
+  }
+}
+
 template <typename Config>
 void TestArray() {
   typedef Image<Config> I;
@@ -118,10 +159,12 @@ void TestArray() {
           request.x = static_cast<typename U::Coord>(x);
           request.offset = static_cast<typename U::Address>(word);
           request.group_pixels = static_cast<typename U::Dim>(group);
+          request.window = false;
+          request.stride_two = stride == 2;
           request.plane_signed = plane_signed;
           request.active = true;
-          typename U::Signed4 pixels[U::kPixels][U::kChannels];
-          rmsmp::Fetch<U>(memory, tensor, request, offsets, pixels);
+          typename U::Signed4 buses[U::kWindowTaps][U::kPixels][U::kChannels];
+          rmsmp::Fetch<U>(memory, tensor, request, offsets, buses);
           for (int p = 0; p < group; ++p) {
             const int at = x + p * stride;
             const bool inside = y >= 0 && y < I::kHeight && at >= 0 && at < I::kWidth;
@@ -129,11 +172,14 @@ void TestArray() {
               const int nibble =
                   inside ? stored[((y * I::kWidth + at) * 4 + word) * tn + n] : 0;
               const int expected = plane_signed ? (nibble ^ 8) - 8 : nibble - 8;
-              CHECK_EQUAL(pixels[p][n], expected);
+              CHECK_EQUAL(buses[0][p][n], expected);
             }
           }
         }
       }
+    }
+    if (stride <= 2) {
+      for (int x = -4; x < I::kWidth + 2; ++x) CheckWindow<Config>(memory, stored, x, stride);
     }
   }
 }
@@ -151,10 +197,12 @@ struct Conflict {
     request.x = 0;
     request.offset = 0;
     request.group_pixels = 2;
+    request.window = false;
+    request.stride_two = false;
     request.plane_signed = false;
     request.active = true;
-    U::Signed4 pixels[U::kPixels][U::kChannels];
-    rmsmp::Fetch<U>(memory, I::Tensor(), request, offsets, pixels);
+    U::Signed4 buses[U::kWindowTaps][U::kPixels][U::kChannels];
+    rmsmp::Fetch<U>(memory, I::Tensor(), request, offsets, buses);
   }
 };
 

@@ -27,18 +27,26 @@ void TestArray() {
     typename R::Mask used1, used2, sign;
     typename R::Carry carry;
     typename R::Fixed fixed;
-    typename R::Pixels pixels;
+    typename R::Buses buses;
     typename R::Dots dots;
     const auto words = rmsmp::sim::WordsFromBytes<rmsmp::Types, Config::kWeightWordBits>(bytes);
     for (int w = 0; w < U::kWeightWords; ++w) rmsmp::StoreShadow<U>(words[w], w, shadow);
     rmsmp::Activate<U>(shadow, shift1, shift2, used1, used2, sign, carry, fixed);
-    for (int p = 0; p < tp; ++p) {
-      for (int n = 0; n < tn; ++n) {
-        pixels[p][n] = static_cast<typename U::Signed4>(random.In(-8, 7));
+    const bool window = U::kWindowTaps > 1 && random.In(0, 1) == 1;
+    for (int b = 0; b < (window ? int(U::kWindowTaps) : 1); ++b) {
+      for (int p = 0; p < tp; ++p) {
+        for (int n = 0; n < tn; ++n) {
+          buses[b][p][n] = static_cast<typename U::Signed4>(random.In(-8, 7));
+        }
       }
     }
-    rmsmp::AllDots<U>(shift1, shift2, used1, used2, sign, carry, fixed, pixels, dots);
+    rmsmp::AllDots<U>(shift1, shift2, used1, used2, sign, carry, fixed, buses, window, dots);
     for (int row = 0; row < rows; ++row) {
+      // Shift-add lanes in turn, then pairs in turn: two fixed-4 lanes or one fixed-8 lane.
+      const int number = row < lut ? row
+                         : row < lut + fixed4 ? (row - lut) / 2
+                                              : row - lut - fixed4 + fixed4 / 2;
+      const int bus = window ? number % U::kWindowTaps : 0;
       for (int p = 0; p < tp; ++p) {
         int expected = 0;
         for (int n = 0; n < tn; ++n) {
@@ -57,7 +65,7 @@ void TestArray() {
             weight = (nibbles[low_row * tn + n] ^ 8) - 8 +
                      16 * ((nibbles[(low_row + 1) * tn + n] ^ 8) - 8);
           }
-          expected += weight * static_cast<int>(pixels[p][n]);
+          expected += weight * static_cast<int>(buses[bus][p][n]);
         }
         CHECK_EQUAL(dots[row * tp + p], expected);
       }

@@ -11,7 +11,7 @@ static const unsigned kMagic = 0x4d534d52;
 /// says.
 static std::vector<U::Word32> Program(unsigned magic, unsigned table) {
   std::vector<U::Word32> words;
-  const unsigned header[] = {magic, 2, 4, 2, 3, 5, 7, 9};
+  const unsigned header[] = {magic, rmsmp::kVersion, 4, 2, 3, 5, 7, 9};
   for (unsigned word : header) words.push_back(U::Word32(word));
   const unsigned opcodes[] = {1, 2, 3, 2};
   for (unsigned op = 0; op < 4; ++op) {

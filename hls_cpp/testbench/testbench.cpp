@@ -82,8 +82,8 @@ struct ProgramFile {
 ProgramFile ReadProgram(const std::string& path, std::size_t input_words,
                         std::size_t output_words) {
   const std::vector<std::uint32_t> words = testbench::ReadWords(path);
-  if (words.size() < 8 || words[0] != 0x4d534d52u || words[1] != 2) {
-    throw BadFile(path, "is not a program of version 2");
+  if (words.size() < 8 || words[0] != 0x4d534d52u || words[1] != 3) {
+    throw BadFile(path, "is not a program of version 3");
   }
   if (words[5] != input_words || words[6] != output_words) {
     throw BadFile(path, "does not fit tensors.txt");

@@ -49,7 +49,7 @@ _PATH = click.Path(path_type=Path)
     metavar="NAME",
     default="SP2-4",
     show_default=True,
-    help="Codebook of the shift-add rows: SP2-4, PoT-4 or APoT-4.",
+    help="Codebook of the shift-add rows: SP2-4, PoT-4, APoT-4, SP2-3, PoT-3 or PoT-2.",
 )
 @click.option(
     "--activation-bits", type=int, default=4, show_default=True, help="Codes between layers."
@@ -62,6 +62,13 @@ _PATH = click.Path(path_type=Path)
     help="Codes that a residual add reads.",
 )
 @click.option("--input-bits", type=int, default=8, show_default=True, help="Codes of the input.")
+@click.option(
+    "--first-last",
+    type=click.Choice(["same", "fixed8"]),
+    default="same",
+    show_default=True,
+    help="First and last layers in the ratio like all, or all their rows in 8 bits.",
+)
 @click.option(
     "--method",
     type=click.Choice(["mse", "percentile"]),

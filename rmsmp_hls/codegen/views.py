@@ -108,6 +108,7 @@ def array_view(array: ArrayShape) -> ArrayView:
         ("AccBits", array.acc_bits),
         ("MinStep", array.min_step),
         ("MultiplierTerms", array.multiplier_terms),
+        ("WindowTaps", array.window_taps),
     )
     storage = (
         ("RMSMP_ACTIVATIONS_IN_LUTRAM", array.activations_in_lutram),

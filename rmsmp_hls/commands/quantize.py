@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.frontend.checkpoint import Checkpoint, save_checkpoint
 from rmsmp_hls.frontend.load import LoadedModel, load_model
 from rmsmp_hls.images import Normalization, range_warnings, read_images
+from rmsmp_hls.quant.ends import pinned_layers
+from rmsmp_hls.train.assign import lacking_text
 from rmsmp_hls.train.evaluate import count_correct
 from rmsmp_hls.train.ptq import PtqResult, post_training_quantize
 
@@ -31,8 +34,8 @@ class QuantizeOptions:
         out: the checkpoint to write.
         images: use so many images only, evenly spread.
         normalization: of image files.
-        ratio, codebook, activation_bits, residual_bits, input_bits, method, percentile,
-            bias_correction, equalize, multipliers, scale_values: as in
+        ratio, codebook, activation_bits, residual_bits, input_bits, first_last, method,
+            percentile, bias_correction, equalize, multipliers, scale_values: as in
             `train.ptq.post_training_quantize`.
 
     Raises:
@@ -49,6 +52,7 @@ class QuantizeOptions:
     activation_bits: int = 4
     residual_bits: int = 8
     input_bits: int = 8
+    first_last: str = "same"
     method: str = "mse"
     percentile: float = 99.9
     bias_correction: bool = True
@@ -75,7 +79,7 @@ class QuantizeOutcome:
         checkpoint: as written.
         float_correct, quantized_correct, validated: right answers on the validation images
             that the source carried, and how many those are; None, None, 0 without them.
-        warnings: what looks wrong with the calibration images.
+        warnings: what looks wrong with the calibration images, and layers that lack a format.
     """
 
     result: PtqResult
@@ -111,6 +115,7 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
         activation_bits=options.activation_bits,
         residual_bits=options.residual_bits,
         input_bits=options.input_bits,
+        first_last=options.first_last,
         method=options.method,  # type: ignore[arg-type]
         percentile=options.percentile,
         bias_correction=options.bias_correction,
@@ -119,9 +124,17 @@ def quantize_model(options: QuantizeOptions, progress: Progress | None = None) -
         scale_values=options.scale_values,
         progress=progress,
     )
-    outcome = replace(_measured(source, result, progress), warnings=range_warnings(images))
+    warnings = (*range_warnings(images), *_few_rows(result))
+    outcome = replace(_measured(source, result, progress), warnings=warnings)
     save_checkpoint(options.out, outcome.checkpoint)
     return outcome
+
+
+def _few_rows(result: PtqResult) -> tuple[str, ...]:
+    params = result.params
+    pinned = pinned_layers(result.graph, params.first_last)
+    rows = {name: Counter(of.formats) for name, of in params.rows.items() if name not in pinned}
+    return lacking_text(rows, params.ratio, params.codebook)
 
 
 def _measured(source: LoadedModel, result: PtqResult, progress: Progress | None) -> QuantizeOutcome:

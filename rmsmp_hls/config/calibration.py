@@ -14,20 +14,23 @@ if TYPE_CHECKING:
 METHODS = ("mse", "percentile")
 """Ways to choose activation scales."""
 
+FIRST_LAST = ("same", "fixed8")
+"""Policies of the first and last layers (a test holds the list equal to `quant.ends`)."""
+
 EQUALIZATIONS = ("auto", "on", "off")
 """Whether channels are equalized; auto tries both."""
 
 WIDTHS = ("activation_bits", "residual_bits", "input_bits")
 
 QUANTIZATION = (
-    *WIDTHS,
-    "method",
-    "percentile",
-    "bias_correction",
-    "equalize",
-    "scale_values",
-)
+    *WIDTHS, "first_last", "method", "percentile", "bias_correction", "equalize", "scale_values",
+)  # fmt: skip
 """Fields of `BuildOptions` that go to post-training quantization; None takes its default."""
+
+_WORDS = (
+    ("first_last", FIRST_LAST), ("method", METHODS), ("equalize", EQUALIZATIONS),
+    ("scale_values", SCALE_VALUES),
+)  # fmt: skip
 
 CALIBRATION = ("calib_images", "mean", "std", *QUANTIZATION)
 """Fields of `BuildOptions` that mean nothing without `calib`."""
@@ -53,11 +56,7 @@ def calibration_findings(options: BuildOptions) -> Iterator[ConfigError]:
     share = options.percentile
     if share is not None and not 50 <= share <= 100:
         yield ConfigError(f"must be 50..100, not {share:g}", where="percentile")
-    for name, known in (
-        ("method", METHODS),
-        ("equalize", EQUALIZATIONS),
-        ("scale_values", SCALE_VALUES),
-    ):
+    for name, known in _WORDS:
         word = getattr(options, name)
         if word is not None and word not in known:
             yield ConfigError(

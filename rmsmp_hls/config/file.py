@@ -53,6 +53,7 @@ _SCALARS: dict[str, Callable[[str, str], Any]] = {
     "activation_bits": parse_whole,
     "residual_bits": parse_whole,
     "input_bits": parse_whole,
+    "first_last": _text,
     "method": _text,
     "percentile": parse_real,
     "bias_correction": parse_flag,

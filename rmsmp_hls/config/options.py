@@ -89,6 +89,7 @@ class BuildOptions:
     activation_bits: int | None = None
     residual_bits: int | None = None
     input_bits: int | None = None
+    first_last: str | None = None
     method: str | None = None
     percentile: float | None = None
     bias_correction: bool | None = None

@@ -8,7 +8,7 @@ from dataclasses import Field, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from rmsmp_hls.config.calibration import METHODS
+from rmsmp_hls.config.calibration import FIRST_LAST, METHODS
 from rmsmp_hls.config.values import (
     MULTIPLIERS,
     SCALE_VALUES,
@@ -24,6 +24,11 @@ from rmsmp_hls.errors import ConfigError
 
 ASSIGNMENTS = ("hessian", "variance", "output-error", "weight-error")
 """Ways to assign rows (a test holds the list equal to `train.assign`)."""
+
+ACTIVATION_SCALES = ("lsq", "pact", "fixed")
+WEIGHT_SCALES = ("lsq", "refit")
+WEIGHT_FITS = ("mse", "max-abs", "max-abs-row")
+"""Where scales come from in training (a test holds the lists equal to `train.settings`)."""
 
 OPTIMIZERS = ("sgd", "adamw")
 PRECISIONS = ("float32", "bfloat16", "float16")
@@ -113,7 +118,8 @@ class DataSource:
 
 @dataclass(frozen=True, slots=True)
 class Quantization:
-    """Formats; `calibration_images` training images choose the activations' scales."""
+    """Formats and scales, as in `train.prepare`; `calibration_images` training images choose the
+    activations' scales."""
 
     codebook: str = _name(SHIFT_ADD_CODEBOOKS, "SP2-4")
     ratio: Ratio = _setting((65.0, 30.0, 5.0), _ratio)
@@ -122,6 +128,10 @@ class Quantization:
     input_bits: int = _setting(8, parse_whole, low=2, high=8)
     multipliers: str = _name(MULTIPLIERS, "exact")
     scale_values: str = _name(SCALE_VALUES, "free")
+    first_last: str = _name(FIRST_LAST, "same")
+    activation_scale: str = _name(ACTIVATION_SCALES, "lsq")
+    weight_scale: str = _name(WEIGHT_SCALES, "lsq")
+    weight_fit: str = _name(WEIGHT_FITS, "mse")
     method: str = _name(METHODS, "mse")
     percentile: float = _setting(99.9, parse_real, low=50, high=100)
     calibration_images: int = _setting(512, parse_whole, low=1)
@@ -130,12 +140,31 @@ class Quantization:
 @dataclass(frozen=True, slots=True)
 class Assignment:
     """Row formats: `method` as in `train.assign_rows`, on a batch of `images`; again every
-    `refresh_epochs` (0: once only), but not in the last `frozen_epochs`."""
+    `refresh_epochs` (0: once only), but not in the last `frozen_epochs`. Or your own assignment:
+    `table`, a file as `train.load_table` reads it."""
 
     method: str = _name(ASSIGNMENTS, "hessian")
+    table: Path | None = _file()
     images: int = _setting(128, parse_whole, low=1)
     refresh_epochs: int = _setting(0, parse_whole, low=0)
     frozen_epochs: int = _setting(0, parse_whole, low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchNormSettings:
+    """In the last `frozen_epochs` of the quantized phase batch norm uses, and keeps, its running
+    statistics, see `train.BatchNormSchedule`."""
+
+    frozen_epochs: int = _setting(0, parse_whole, low=0)
+
+
+@dataclass(frozen=True, slots=True)
+class AdmmSettings:
+    """Of the quantized phase, see `train.Admm`: strength `rho` (0: none), moved on every
+    `update_steps` (0: every epoch)."""
+
+    rho: float = _setting(0.0, parse_real, low=0)
+    update_steps: int = _setting(0, parse_whole, low=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,6 +234,8 @@ class TrainConfig:
     checkpoint_steps: int = _setting(0, parse_whole, low=0)
     log_steps: int = _setting(0, parse_whole, low=0)
     tensorboard: bool = _setting(False, parse_flag)
+    batch_norm: BatchNormSettings = field(default_factory=BatchNormSettings)
+    admm: AdmmSettings = field(default_factory=AdmmSettings)
 
     def __post_init__(self) -> None:
         """Refuse values that cannot be meant."""
@@ -271,6 +302,11 @@ def _together(config: TrainConfig) -> Iterator[ConfigError]:
                 where=f"{place}.factory",
                 fix="write module:function",
             )
+    if config.assignment.table is not None and config.assignment.refresh_epochs:
+        yield ConfigError(
+            "a table gives the same rows every time", where="assignment.refresh_epochs",
+            fix="leave it out, or the table",
+        )  # fmt: skip
     for name in ("float_training", "quantized_training"):
         phase: PhaseSettings = getattr(config, name)
         if phase.epochs and phase.warmup_epochs >= phase.epochs:

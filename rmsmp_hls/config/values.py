@@ -14,7 +14,7 @@ Ratio = tuple[float, float, float]
 STORAGES = ("native", "ap_int")
 """Storage types of the C simulation: plain C++ integers, and the vendor's."""
 
-SHIFT_ADD_CODEBOOKS = ("SP2-4", "PoT-4", "APoT-4")
+SHIFT_ADD_CODEBOOKS = ("SP2-4", "PoT-4", "APoT-4", "SP2-3", "PoT-3", "PoT-2")
 """Codebooks of shift-add rows (a test holds the list equal to `numerics.codebooks`)."""
 
 MULTIPLIERS = ("exact", "k-hot:1", "k-hot:2", "k-hot:3", "po2")
@@ -38,6 +38,7 @@ ARRAY_KEYS = (
     "acc_bits",
     "min_step",
     "multiplier_terms",
+    "window_taps",
 )
 """Whole-number fields of `hw.array.ArrayShape` (a test holds the two lists equal)."""
 

@@ -18,6 +18,7 @@ from rmsmp_hls.ir.serialize import ops_from_json, ops_to_json
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, SHIFT_ADD_NAMES
 from rmsmp_hls.numerics.multipliers import MOST_TERMS
+from rmsmp_hls.quant.ends import POLICIES, SAME
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.params_json import params_to_json
 from rmsmp_hls.quant.rows import check_ratio
@@ -88,8 +89,11 @@ class FieldReader:
         if findings:
             raise ModelImportError.gather(findings)
         activations = {k: self._format(k, v) for k, v in text["activations"].items()}
+        policy = text.get("first_last", SAME)  # absent in files of earlier versions
+        if policy not in POLICIES:
+            raise self._wrong(f"its policy of the first and last layers is {policy!r}"[:300])
         return QuantParams(
-            activations, rows, *self._ratio(text), *self._widths(text), self._terms(text)
+            activations, rows, *self._ratio(text), *self._widths(text), self._terms(text), policy
         )
 
     def validation(self, graph: FloatGraph) -> tuple[ConstTensor, ConstTensor]:

@@ -62,6 +62,8 @@ class ArrayShape:
         min_step: fewest cycles between two visits of one partial sum.
         multiplier_terms: 0: requantization multiplies by any 18-bit number, in DSPs; 1 .. 3: it
             adds so many shifted copies, in LUTs, and refuses multipliers with more terms.
+        window_taps: 4: a row of a depthwise layer takes up to four neighbouring columns of its
+            channel in one cycle, over as many activation buses; 1: one column, one bus.
     """
 
     shift_add_lanes: int
@@ -80,6 +82,7 @@ class ArrayShape:
     dsp: DspFamily
     min_step: int = 16
     multiplier_terms: int = 0
+    window_taps: int = 1
 
     def __post_init__(self) -> None:
         """Refuse shapes that the hardware cannot have."""
@@ -104,6 +107,7 @@ class ArrayShape:
             (self.activation_depth >= 1, "activation_depth must be positive"),
             (self.min_step >= 8, "min_step must be at least 8"),
             (0 <= self.multiplier_terms <= MOST_TERMS, "multiplier_terms must be 0 .. 3"),
+            (self.window_taps in (1, 4), "window_taps must be 1 or 4"),
         )
         broken = [ConfigError(text, where="array shape") for holds, text in rules if not holds]
         if broken:

@@ -150,6 +150,24 @@ def shifted_terms(operand_bits: int, sum_bits: int, terms: int) -> tuple[int, in
     return terms * (2 * (operand_bits + 17) + sum_bits), terms * (operand_bits + 17 + sum_bits)
 
 
+def _window_buses(a: ArrayShape) -> Resources:
+    """Of arrays with windows: NB * TN nibbles rotated, each one of NB banks (4 inputs per LUT), a
+    nibble of every bus, pixel and position of three (dense, stride 1, stride 2: a LUT per bit)
+    and its registers, of which the read network has those of one bus; the activations of the
+    other buses packed for the DSPs, five LUTs for each pair of pixels and position."""
+    if a.window_taps == 1:
+        return Resources(lut=0, ff=0, dsp=0, bram36=0)
+    rotate = 4 * a.channels * a.banks * ceil_div(a.banks, 4)
+    nibbles = a.window_taps * a.channels * a.pixels
+    more = (a.window_taps - 1) * a.channels * a.pixels
+    return Resources(
+        lut=rotate + 4 * nibbles + 5 * more // 2,
+        ff=4 * a.channels * a.banks + 3 * 4 * more,
+        dsp=0,
+        bram36=0,
+    )
+
+
 def _drain_lanes(a: ArrayShape) -> Resources:
     """TQ * TP requantization lanes: 150 LUTs for correction, 48-bit shift and clamp (estimate).
     Multiplier and bias: a DSP each, two where a sum plus correction is wider than the
@@ -274,6 +292,7 @@ _UNITS = (
     ("partial sums", _partial_sums),
     ("activation memory", _activation_memory),
     ("read network", _read_network),
+    ("window buses", _window_buses),
     ("drain lanes", _drain_lanes),
     ("write network", _write_network),
     ("row parameters", _row_parameters),

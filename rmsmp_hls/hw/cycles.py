@@ -63,10 +63,20 @@ class MatmulCycles:
     binds: str
 
 
-def pixels_of_group(array: ArrayShape, stride_w: int, logits: bool) -> int:
-    """Return the output pixels of one group; 1 for logits."""
+def pixels_of_group(array: ArrayShape, stride_w: int, logits: bool, span: int = 1) -> int:
+    """Return the output pixels of one group; 1 for logits.
+
+    Args:
+        array: the array.
+        stride_w: horizontal stride.
+        logits: whether the result leaves the array.
+        span: columns that every pixel reads at once; a window (more than 1) takes neighbouring
+            banks, so all columns of its group lie in as many banks.
+    """
     if logits:
         return 1
+    if span > 1:
+        return min(array.pixels, (array.banks - span) // stride_w + 1)
     return min(array.pixels, array.banks // gcd(stride_w, array.banks))
 
 
@@ -131,7 +141,7 @@ def choose_tiling(
     *,
     out_height: int,
     out_width: int,
-    stride_w: int,
+    group_pixels: int,
     steps: int,
     row_tiles: int,
     planes: int,
@@ -139,10 +149,11 @@ def choose_tiling(
 ) -> Tiling:
     """Cut one matrix multiplication into pixel tiles so that its iterations are fewest.
 
+    `group_pixels` is that of `pixels_of_group`; the other names are those of `Tiling`.
+
     More pixel tiles than needed let the drain of one block overlap the next block's
     computation; fewer keep the weights longer. Both are tried; ties go to fewer tiles.
     """
-    group_pixels = pixels_of_group(array, stride_w, logits)
     per_line = ceil_div(out_width, group_pixels)
     groups = out_height * per_line
     least = ceil_div(groups, array.tile_groups)

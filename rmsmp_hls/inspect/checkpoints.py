@@ -41,6 +41,7 @@ def _facts(checkpoint: Checkpoint, path: Path) -> list[tuple[str, str]]:
         ("input", words.shape(checkpoint.graph.input.shape)),
         ("ratio asked", words.ratio(params.ratio)),
         ("shift-add codebook", params.codebook),
+        ("first and last layers", params.first_last),
         ("activation bits", str(params.activation_bits)),
         ("images to validate with", images),
     ]

@@ -113,7 +113,11 @@ def _rows(op: IntMatmul | QuantMatmul) -> list[str]:
     broken = []
     for row, name in enumerate(op.formats):
         try:
-            codebook(name).decode(codes[row].astype(np.int64))
+            book = codebook(name)
+            if isinstance(op, IntMatmul) and book.array_format != name:
+                broken.append(f"row {row}: the array stores {name} as {book.array_format}")
+                continue
+            book.decode(codes[row].astype(np.int64))
         except (ValueError, RmsmpError) as error:
             broken.append(f"row {row}: {error}")
     return broken

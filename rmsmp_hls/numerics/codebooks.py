@@ -5,9 +5,12 @@ Shift-add codebooks also hold, per magnitude, the at most two shifts whose sum i
 magnitude; the hardware and the reference both read this table, so that a new codebook
 is a row here and not a branch elsewhere.
 
-Sources: PoT-4 RMSMP (arXiv 2111.00153); SP2-4 MSQ Eq. 8 (arXiv 2012.04240);
-APoT-4 arXiv 1909.13144; Fixed-8 is limited to +-119 because the array computes an 8-bit
-weight as two signed nibbles, 16 * high + low, which reach -128..119 only.
+Formats of 3 and 2 bits are for training: their integers are integers of a 4-bit format too, in
+whose codes the array stores and computes their rows (`array_rows`).
+
+Sources: PoT RMSMP (arXiv 2111.00153); SP2 MSQ Eq. 8 (arXiv 2012.04240), SP2-3 with
+m1 = m2 = 1; APoT-4 arXiv 1909.13144; Fixed-8 is limited to +-119 because the array computes an
+8-bit weight as two signed nibbles, 16 * high + low, which reach -128..119 only.
 """
 
 from __future__ import annotations
@@ -41,6 +44,7 @@ class Codebook:
         bits: width of a code.
         magnitudes: integer magnitude of magnitude index 0, 1, ...; ascending, starts at 0.
         terms: shift-add only: per magnitude index, the shifts whose powers of two sum to it.
+        array_name: name of the format in whose codes the array stores the rows; "" is its own.
     """
 
     name: str
@@ -48,6 +52,12 @@ class Codebook:
     bits: int
     magnitudes: tuple[int, ...]
     terms: tuple[tuple[int, ...], ...] = ()
+    array_name: str = ""
+
+    @property
+    def array_format(self) -> str:
+        """Name of the format that the array stores; it has all integers of this one."""
+        return self.array_name or self.name
 
     @property
     def max_magnitude(self) -> int:
@@ -101,13 +111,15 @@ class Codebook:
         return np.asarray(np.where(codes & sign_bit, -magnitude, magnitude), dtype=np.int64)
 
 
-def _fixed(bits: int, max_magnitude: int) -> Codebook:
-    return Codebook(f"Fixed-{bits}", Scheme.FIXED, bits, tuple(range(max_magnitude + 1)))
+def _fixed(bits: int, max_magnitude: int, array_name: str = "") -> Codebook:
+    magnitudes = tuple(range(max_magnitude + 1))
+    return Codebook(f"Fixed-{bits}", Scheme.FIXED, bits, magnitudes, array_name=array_name)
 
 
-def _shift_add(name: str, *terms: tuple[int, ...]) -> Codebook:
+def _shift_add(name: str, *terms: tuple[int, ...], array_name: str = "") -> Codebook:
     magnitudes = tuple(sum(1 << shift for shift in shifts) for shifts in terms)
-    return Codebook(name, Scheme.SHIFT_ADD, 4, magnitudes, terms)
+    bits = int(name.rpartition("-")[2])
+    return Codebook(name, Scheme.SHIFT_ADD, bits, magnitudes, terms, array_name)
 
 
 # The second shift of a pair is the one with fewer choices, so that its shifter is small.
@@ -116,11 +128,20 @@ POT_4 = _shift_add("PoT-4", (), (0,), (1,), (2,), (3,), (4,), (5,), (6,))
 APOT_4 = _shift_add("APoT-4", (), (0,), (1,), (1, 0), (2,), (2, 1), (3,), (3, 1))
 FIXED_4 = _fixed(4, 7)
 FIXED_8 = _fixed(8, 119)
+SP2_3 = _shift_add("SP2-3", (), (0,), (0, 0), array_name="SP2-4")
+POT_3 = _shift_add("PoT-3", (), (0,), (1,), (2,), array_name="PoT-4")
+FIXED_3 = _fixed(3, 3, "Fixed-4")
+POT_2 = _shift_add("PoT-2", (), (0,), array_name="PoT-4")
+FIXED_2 = _fixed(2, 1, "Fixed-4")
 
+# Saved models count on the order: a new codebook goes to the end.
 CODEBOOKS: dict[str, Codebook] = {
-    book.name: book for book in (SP2_4, POT_4, APOT_4, FIXED_4, FIXED_8)
+    book.name: book
+    for book in (SP2_4, POT_4, APOT_4, FIXED_4, FIXED_8, SP2_3, POT_3, FIXED_3, POT_2, FIXED_2)
 }
 SHIFT_ADD_NAMES = tuple(n for n, b in CODEBOOKS.items() if b.scheme is Scheme.SHIFT_ADD)
+LANE_CODEBOOKS = tuple(n for n in SHIFT_ADD_NAMES if CODEBOOKS[n].array_format == n)
+"""What the array's shift-add lanes compute."""
 
 
 def codebook(name: str) -> Codebook:
@@ -135,6 +156,33 @@ def codebook(name: str) -> Codebook:
     near = difflib.get_close_matches(name.lower(), [n.lower() for n in CODEBOOKS], n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ConfigError(f"unknown codebook {name!r}", fix=f"{hint}known: {', '.join(CODEBOOKS)}")
+
+
+def mix_formats(shift_add: str) -> tuple[str, str, str]:
+    """Return the formats of the three shares of a ratio, shift-add : fixed : Fixed-8.
+
+    The fixed rows have the width of the shift-add rows: PoT-3 is mixed with Fixed-3.
+    """
+    book = codebook(shift_add)
+    return book.name, f"Fixed-{book.bits}", FIXED_8.name
+
+
+def array_rows(
+    codes: npt.NDArray[np.generic], formats: tuple[str, ...]
+) -> tuple[npt.NDArray[np.generic], tuple[str, ...]]:
+    """Return codes [O, ...] and formats as the array stores them; no weight integer changes.
+
+    Rows of 3 or 2 bits become rows of the 4-bit format that has their integers.
+    """
+    stored = tuple(codebook(name).array_format for name in formats)
+    if stored == formats:
+        return codes, formats
+    result, names = np.array(codes), np.array(formats)
+    for name in sorted({a for a, b in zip(formats, stored, strict=True) if a != b}):
+        book, pick = codebook(name), names == name
+        integers = book.decode(np.asarray(codes[pick], dtype=np.int64))
+        result[pick] = codebook(book.array_format).encode(integers)
+    return result, stored
 
 
 def decode_rows(codes: npt.NDArray[np.generic], formats: tuple[str, ...]) -> npt.NDArray[np.int64]:

@@ -12,6 +12,7 @@ from rmsmp_hls.numerics.multipliers import stored_multiplier
 from rmsmp_hls.pack.emulate_memory import Ints, Memory, require
 from rmsmp_hls.pack.params import RowParameters
 from rmsmp_hls.pack.program import MatmulFlags, Record
+from rmsmp_hls.schedule.buses import lane_buses
 
 
 class MatmulUnit:
@@ -20,6 +21,7 @@ class MatmulUnit:
     def __init__(self, array: ArrayShape, memory: Memory) -> None:
         self.array, self.memory = array, memory
         magnitudes = codebook(array.shift_add_codebook).magnitudes
+        self._buses = np.array(lane_buses(array))
         half = [*magnitudes, *[0] * (8 - len(magnitudes))]
         self._table = np.array([*half, *(-magnitude for magnitude in half)], dtype=np.int64)
 
@@ -42,33 +44,50 @@ class MatmulUnit:
         )
 
     def _activations(self, record: Record, group: int, step: int, offset: int) -> Ints:
-        """Return the signed nibbles [TP, TN] that one group reads in one step, `offset` addresses
-        behind the first group of channels."""
+        """Return the signed nibbles [bus, TP, TN] that one group reads in one step, `offset`
+        addresses behind the first group of channels."""
+        array = self.array
         planes, blocks = record["planes"], record["blocks"]
         tap, rest = divmod(step, blocks * planes)
         block, plane = divmod(rest, planes)
         ky, kx = divmod(tap, record["kernel_w"])
         signed = bool(record["flags"] & MatmulFlags.INPUT_SIGNED)
+        window = bool(record["flags"] & MatmulFlags.WINDOW)
         as_is = signed and plane == planes - 1
         fields = (record["base"], record["line_stride"], record["pixel_stride"])
         y, first = divmod(group, record["groups_per_line"])
         sy = y * record["stride_h"] - record["padding_top"] + ky * record["dilation_h"]
-        nibbles = np.full(
-            (self.array.pixels, self.array.channels), 0 if as_is else -8, dtype=np.int64
-        )
+        columns = array.window_taps if window else 1
+        of_bus = array.channels // columns
+        shape = (columns, array.pixels, array.channels)
+        nibbles = np.full(shape, 0 if as_is else -8, dtype=np.int64)
         read: dict[int, int] = {}
         for pixel in range(record["group_pixels"]):
             x = first * record["group_pixels"] + pixel
-            sx = x * record["stride_w"] - record["padding_left"] + kx * record["dilation_w"]
             if x >= record["destination_width"]:
                 continue
-            if 0 <= sy < record["height"] and 0 <= sx < record["width"]:
+            left = x * record["stride_w"] - record["padding_left"] + kx * record["dilation_w"]
+            for column in range(columns):
+                # As many columns as banks are read; taps behind them have weight 0.
+                behind = pixel * record["stride_w"] + column - (array.banks - 1)
+                sx = left + column - (max(0, behind) if window else 0)
+                if not (0 <= sy < record["height"] and 0 <= sx < record["width"]):
+                    continue
                 at = self.memory.address(fields, sy, sx, offset + block * planes + plane)
-                bank = sx % self.array.banks
+                bank = sx % array.banks
                 require(read.setdefault(bank, at) == at, "a bank is read twice in a cycle")
                 raw = self.memory.cells[bank, :, at]
-                nibbles[pixel] = raw - ((raw >> 3) << 4) if as_is else raw - 8
+                codes = raw - ((raw >> 3) << 4) if as_is else raw - 8
+                # Every bus takes its own channels; in a dense layer there is one with all.
+                place = slice(column * of_bus, (column + 1) * of_bus)
+                nibbles[:, pixel, place] = codes.reshape(columns, of_bus)
         return nibbles
+
+    def _dots(self, lanes: Ints, buses: Ints) -> Ints:
+        """Return the dot products [TM, TP] of the lanes [TM, TN] with the buses [bus, TP, TN]."""
+        if len(buses) == 1:
+            return np.asarray(lanes @ buses[0].T, dtype=np.int64)
+        return np.asarray(np.einsum("mn,mpn->mp", lanes, buses[self._buses]), dtype=np.int64)
 
     def run(
         self, record: Record, weights: Iterator[bytes], params: Iterator[bytes], output: list[int]
@@ -91,8 +110,8 @@ class MatmulUnit:
                     shift = 4 * (step % record["planes"])
                     offset = row_tile // record["tiles_per_group"] * record["group_stride"]
                     for index, group in enumerate(groups):
-                        dot = lanes @ self._activations(record, group, step, offset).T
-                        psum[index] += dot << shift
+                        buses = self._activations(record, group, step, offset)
+                        psum[index] += self._dots(lanes, buses) << shift
                     require(
                         bool((psum >= -limit).all() and (psum < limit).all()),
                         f"a partial sum does not fit {array.acc_bits} bits",

@@ -26,7 +26,7 @@ from rmsmp_hls.pack.program import Opcode, decode_program
 
 HEADER = "design.json"
 SCHEMA = "rmsmp-hls/packed-design"
-VERSION = 2
+VERSION = 3
 _REPACK = "pack the design again (rmsmp-hls build --from schedule)"
 
 

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from rmsmp_hls.errors import ArtefactError
 
 MAGIC = 0x4D534D52
-VERSION = 2
+VERSION = 3
 HEADER_WORDS = 8
 OP_WORDS = 40
 SEGMENT_WORDS = 3
@@ -40,6 +40,7 @@ class MatmulFlags(IntFlag):
     INPUT_SIGNED = 1
     LOGITS = 2
     ARGMAX = 4
+    WINDOW = 8
 
 
 class VectorFlags(IntFlag):

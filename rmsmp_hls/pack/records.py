@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.int_ops import (
     IntAdd,
     IntMatmul,
@@ -15,6 +16,7 @@ from rmsmp_hls.ir.int_ops import (
 from rmsmp_hls.ir.types import Window
 from rmsmp_hls.numerics.multipliers import store_multiplier
 from rmsmp_hls.pack.program import MatmulFlags, MoveFlags, Opcode, Record, VectorFlags
+from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.jobs import vector_window
 from rmsmp_hls.schedule.layout import TensorLayout
 from rmsmp_hls.schedule.steps import (
@@ -120,6 +122,11 @@ def _load(step: LoadStep) -> Record:
 def _matmul(step: MatmulStep, argmax: bool) -> Record:
     op, source, tiling = step.op, step.source, step.tiling
     flags = MatmulFlags.INPUT_SIGNED if source.signed else MatmulFlags(0)
+    window = _window(op.window, step.padding_top)
+    if step.rows.windows:
+        flags |= MatmulFlags.WINDOW
+        across = ceil_div(window["kernel_w"], WINDOW_BUSES)
+        window |= {"kernel_w": across, "dilation_w": WINDOW_BUSES}
     if step.destination is None:
         flags |= MatmulFlags.LOGITS | (MatmulFlags.ARGMAX if argmax else MatmulFlags(0))
     return Record(
@@ -128,7 +135,7 @@ def _matmul(step: MatmulStep, argmax: bool) -> Record:
             "flags": flags,
             "blocks": step.rows.blocks,
             **_source(source),
-            **_window(op.window, step.padding_top),
+            **window,
             **_destination(op, step.lines[1] - step.lines[0], step.destination),
             "group_pixels": tiling.group_pixels,
             "groups_per_line": tiling.groups_per_line,

@@ -8,9 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.numerics.codebooks import codebook, decode_rows, row_blocks
+from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.layout import Slots
 from rmsmp_hls.schedule.sections import operand_channels
 from rmsmp_hls.schedule.steps import RowPlan
@@ -46,6 +48,24 @@ def _steps(nibbles: Nibbles, columns: Columns, places: int, channels: int, plane
     steps = kernel_h * kernel_w * places // channels
     tiles = padded.transpose(0, 2, 3, 1).reshape(rows, steps, channels)
     return np.repeat(tiles, planes, axis=1)
+
+
+def _window_steps(nibbles: Nibbles, columns: Columns, channels: int, planes: int) -> Nibbles:
+    """[R, 1, KH, KW] -> [R, steps, TN], steps (ky, WINDOW_BUSES columns, plane).
+
+    Tap k of the columns lies at position k * TN / WINDOW_BUSES plus that of the channel among those
+    of its bus.
+    """
+    rows, _, kernel_h, kernel_w = nibbles.shape
+    across = ceil_div(kernel_w, WINDOW_BUSES)
+    of_bus = channels // WINDOW_BUSES
+    padded = np.zeros((rows, kernel_h, across * WINDOW_BUSES), dtype=np.uint8)
+    padded[:, :, :kernel_w] = nibbles[:, 0]
+    tiles = np.zeros((rows, kernel_h * across, WINDOW_BUSES, of_bus), dtype=np.uint8)
+    tiles[np.arange(rows), :, :, columns[:, 0] % of_bus] = padded.reshape(
+        rows, kernel_h * across, WINDOW_BUSES
+    )
+    return np.repeat(tiles.reshape(rows, kernel_h * across, channels), planes, axis=1)
 
 
 def pack_weights(
@@ -85,7 +105,12 @@ def _tile(
     formats = [op.formats[row] for row in taken]
     nibbles = split_nibbles(op.codes.array[taken], formats)
     places = rows.blocks * array.channels
-    low, high = (_steps(part, columns, places, array.channels, planes) for part in nibbles)
+    low, high = (
+        _window_steps(part, columns, array.channels, planes)
+        if rows.windows
+        else _steps(part, columns, places, array.channels, planes)
+        for part in nibbles
+    )
     shape = (array.rows, *low.shape[1:])
     all_low, all_high = np.zeros(shape, dtype=np.uint8), np.zeros(shape, dtype=np.uint8)
     all_low[lanes >= 0], all_high[lanes >= 0] = low, high

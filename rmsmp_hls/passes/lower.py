@@ -2,7 +2,8 @@
 
 Precondition: a legal QuantGraph. Effect: real arithmetic folds into multipliers, biases
 and shifts; flatten disappears (a linear layer behind it becomes a convolution over the
-whole image); vectors become 1 x 1 images. Invariant kept: weight codes never change.
+whole image); vectors become 1 x 1 images; rows of 3 or 2 bits get the codes of the 4-bit format
+that has their integers. Invariant kept: weight integers never change.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from rmsmp_hls.ir.quant_ops import (
     QuantUpsample,
 )
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Shape, Window
-from rmsmp_hls.numerics.codebooks import row_powers
+from rmsmp_hls.numerics.codebooks import array_rows, row_powers
 from rmsmp_hls.numerics.functions import apply_function
 from rmsmp_hls.numerics.multipliers import restricted_gains
 from rmsmp_hls.numerics.requantize import Requantization, quantize_values, requantization
@@ -130,6 +131,7 @@ def _lower_matmul(op: QuantMatmul, source: IntOp) -> IntOp:
         codes = codes.reshape(len(codes), channels, height, width)
         window = Window(kernel=(height, width))
     reach, acc_bits = _accumulator(op, codes, _format(source))
+    stored, formats = array_rows(codes, op.formats)
     unit = np.asarray(op.gain.array) * op.row_scales.array * _format(source).scale
     offset = np.asarray(op.offset.array, dtype=np.float64)
     where = f"layer {op.module or op.name!r}"
@@ -146,8 +148,8 @@ def _lower_matmul(op: QuantMatmul, source: IntOp) -> IntOp:
     return IntMatmul(
         **_common(op, (source,)),
         groups=op.groups,
-        codes=ConstTensor(codes),
-        formats=op.formats,
+        codes=ConstTensor(stored),
+        formats=formats,
         window=window,
         multiplier=ConstTensor(folded.multiplier),
         bias=ConstTensor(folded.bias),

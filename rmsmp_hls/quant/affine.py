@@ -7,6 +7,7 @@ import numpy.typing as npt
 
 from rmsmp_hls.ir.float_ops import BatchNorm
 from rmsmp_hls.ir.graph import FloatGraph
+from rmsmp_hls.numerics.codebooks import mix_formats
 from rmsmp_hls.quant.rows import realize_ratio
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +46,7 @@ def formats_of_ones(
     are mixed evenly: neighbours share a row tile.
     """
     counts = realize_ratio(ratio, rows)
-    names = (shift_add, "Fixed-4", "Fixed-8")
+    names = mix_formats(shift_add)
     places = [
         ((index + 0.5) / count, kind) for kind, count in enumerate(counts) for index in range(count)
     ]

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
+from rmsmp_hls.quant.ends import SAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,7 @@ class QuantParams:
         activation_bits, residual_bits, input_bits: what the quantizers were placed with.
         multiplier_terms: most signed powers of two of every integer multiplier, 1..3; 0: any
             18-bit number.
+        first_last: policy of the first and last layers, see `quant.ends`.
     """
 
     activations: Mapping[str, ActFormat]
@@ -44,6 +46,7 @@ class QuantParams:
     residual_bits: int = 8
     input_bits: int = 8
     multiplier_terms: int = 0
+    first_last: str = SAME
 
     def __post_init__(self) -> None:
         """Freeze the mappings."""

@@ -10,6 +10,7 @@ from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.ir.types import ActFormat, ConstTensor
 from rmsmp_hls.numerics.codebooks import CODEBOOKS
 from rmsmp_hls.numerics.multipliers import MOST_TERMS
+from rmsmp_hls.quant.ends import POLICIES, SAME
 from rmsmp_hls.quant.params import QuantParams, RowParams
 
 
@@ -33,6 +34,7 @@ def params_to_json(params: QuantParams) -> dict[str, Any]:
         "residual_bits": params.residual_bits,
         "input_bits": params.input_bits,
         "multiplier_terms": params.multiplier_terms,
+        "first_last": params.first_last,
     }
 
 
@@ -51,6 +53,7 @@ def params_from_json(data: Any) -> QuantParams:
         )  # fmt: skip
         name = str(data["codebook"])
         terms = int(data.get("multiplier_terms", 0))  # absent in files of earlier versions
+        first_last = data.get("first_last", SAME)  # absent in files of earlier versions
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ArtefactError(
             f"the quantization parameters are damaged ({type(error).__name__}: {error})",
@@ -66,8 +69,12 @@ def params_from_json(data: Any) -> QuantParams:
             f"the quantization parameters ask for multipliers of {terms} terms",
             fix=f"multipliers have 0..{MOST_TERMS} terms",
         )
-    ratio = (first, second, third)
-    return QuantParams(activations, rows, ratio, name, *bits, terms)
+    if first_last not in POLICIES:
+        raise ArtefactError(
+            f"the quantization parameters name the policy {str(first_last)[:40]!r}",
+            fix=f"known policies of the first and last layers: {', '.join(POLICIES)}",
+        )
+    return QuantParams(activations, rows, (first, second, third), name, *bits, terms, first_last)
 
 
 def _activation(data: Any) -> ActFormat:

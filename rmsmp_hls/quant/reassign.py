@@ -11,8 +11,9 @@ from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
-from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook, mix_formats
 from rmsmp_hls.numerics.multipliers import parse_multipliers
+from rmsmp_hls.quant.ends import PINNED_FORMAT, pinned_layers
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.rows import assign_formats, check_ratio, row_scales_mse, weight_error
 
@@ -26,9 +27,10 @@ def reassign(
     """Return parameters with the asked ratio and shift-add codebook.
 
     What is asked and already so stays untouched, with its trained scales. A new
-    codebook alone keeps the assignment and fits new scales to its shift-add rows. A new ratio
-    assigns all rows again: sensitivity is the row's Fixed-4 weight error, then variance, as no
-    data is at hand here.
+    codebook alone keeps the assignment and fits new scales to the rows that change with it: the
+    shift-add rows, and of another width also the fixed ones. A new ratio assigns all rows again,
+    but for layers that `params.first_last` keeps in 8 bits: sensitivity is the row's Fixed-4
+    weight error, then variance, as no data is at hand here.
 
     Raises:
         ConfigError: an unknown codebook, one that is not shift-add, or an impossible ratio.
@@ -48,6 +50,8 @@ def reassign(
         ratio, keep = params.ratio, True
     else:
         keep = False
+    pinned = pinned_layers(graph, params.first_last)
+    renamed = dict(zip(mix_formats(params.codebook), mix_formats(book), strict=True))
     rows = {}
     for op in graph.of_type(Conv2d, Linear):
         assert isinstance(op, (Conv2d, Linear))
@@ -55,7 +59,9 @@ def reassign(
         weight = np.asarray(graph.constants[op.weight].array, dtype=np.float64)
         flat = weight.reshape(len(weight), -1)
         if keep:
-            formats = tuple(book if name in SHIFT_ADD_NAMES else name for name in old.formats)
+            formats = tuple(renamed.get(name, name) for name in old.formats)
+        elif op.name in pinned:
+            formats = (PINNED_FORMAT,) * len(flat)
         else:
             formats = assign_formats(weight_error(flat), flat.var(axis=1), ratio, book)
         rows[op.name] = _refit(flat, old, formats)

@@ -8,13 +8,14 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError, QuantizationError
-from rmsmp_hls.numerics.codebooks import Codebook, codebook
+from rmsmp_hls.numerics.codebooks import FIXED_4, Codebook, mix_formats
 from rmsmp_hls.quant.row_search import RowErrors, best_scales
 
 Floats = npt.NDArray[np.floating]
 Integers = npt.NDArray[np.int64]
 
 _COARSE = np.linspace(0.20, 1.05, 48)
+_COARSE_NARROW = np.linspace(0.04, 1.05, 102)  # few levels: far below
 _FINE = np.linspace(0.97, 1.03, 13)
 _NOTHING = 1e-300  # of smaller magnitudes no scale can be divided by
 _BLOCK = 1 << 15  # weights searched at once: their buffers stay in the cache
@@ -49,8 +50,9 @@ def row_scales_mse(rows: Floats, book: Codebook) -> npt.NDArray[np.float64]:
     Returns:
         float64 [rows]; 1 for a row of zeros, or of numbers so small that their scale would be.
 
-    Source: a grid over the largest magnitude (20 % .. 105 % of the row's max-abs), refined
-    once around the best, then one least-squares step on the codes found.
+    Source: a grid over the largest magnitude (20 % .. 105 % of the row's max-abs; from 4 % for
+    formats of 3 and 2 bits), refined once around the best, then one least-squares step on the
+    codes found.
     """
     scales = np.ones(len(rows))
     step = max(1, _BLOCK // max(1, rows.shape[1]))
@@ -65,7 +67,8 @@ def _block_scales(rows: npt.NDArray[np.float64], book: Codebook) -> npt.NDArray[
     largest = search.magnitudes.max(axis=1, initial=0.0)
     live = largest > _NOTHING
     base = np.where(live, largest, 1.0) / book.max_magnitude
-    best = best_scales(search, base, (_COARSE, _FINE))
+    coarse = _COARSE if book.bits > 3 else _COARSE_NARROW
+    best = best_scales(search, base, (coarse, _FINE))
     codes = _codes(rows, best, book)
     power = (codes * codes).sum(axis=1)
     fitted = np.where(power > 0, (codes * rows).sum(axis=1) / np.maximum(power, 1), best)
@@ -114,12 +117,12 @@ def assign_formats(
     """Return the codebook name of every row.
 
     The most sensitive rows get Fixed-8; of the rest, those of low variance the shift-add
-    codebook, the others Fixed-4. Ties go to the lower row number.
+    codebook, the others the fixed one of its width. Ties go to the lower row number.
 
     Args:
         sensitivity: [rows], larger is more sensitive (Hessian eigenvalue, output error ...).
         variance: [rows], of the row's weights.
-        ratio: shares shift-add : Fixed-4 : Fixed-8.
+        ratio: shares of `mix_formats`, shift-add : Fixed-4 : Fixed-8 where shift-add has 4 bits.
         shift_add: name of the shift-add codebook.
 
     Raises:
@@ -131,17 +134,17 @@ def assign_formats(
     if not (np.isfinite(sensitivity).all() and np.isfinite(variance).all()):
         raise QuantizationError("a row's score is not finite", fix="look for NaN in the weights")
     low, _, eight = realize_ratio(ratio, len(sensitivity))
-    formats = np.full(len(sensitivity), "Fixed-4", dtype=object)
+    shifted, fixed, wide = mix_formats(shift_add)
+    formats = np.full(len(sensitivity), fixed, dtype=object)
     by_sensitivity = np.argsort(-sensitivity, kind="stable")
-    formats[by_sensitivity[:eight]] = "Fixed-8"
+    formats[by_sensitivity[:eight]] = wide
     rest = np.sort(by_sensitivity[eight:])
-    formats[rest[np.argsort(variance[rest], kind="stable")[:low]]] = codebook(shift_add).name
+    formats[rest[np.argsort(variance[rest], kind="stable")[:low]]] = shifted
     return tuple(str(name) for name in formats)
 
 
-def weight_error(rows: Floats) -> npt.NDArray[np.float64]:
-    """Return each row's squared error as Fixed-4: a sensitivity that needs no data, [rows]."""
-    book = codebook("Fixed-4")
+def weight_error(rows: Floats, book: Codebook = FIXED_4) -> npt.NDArray[np.float64]:
+    """Return each row's squared error in a format: a sensitivity that needs no data, [rows]."""
     return RowErrors(np.abs(np.asarray(rows, dtype=np.float64)), book).of(
         row_scales_mse(rows, book)
     )

@@ -79,11 +79,13 @@ class QuantInfo:
         activation_bits: of ordinary activations.
         ratio_asked: shift-add : fixed-4 : fixed-8 as written, None if the checkpoint decided
             row by row.
+        eight_bit_layers: first and last layers, if they were to be Fixed-8 whatever the ratio.
     """
 
     codebook: str
     activation_bits: int | None
     ratio_asked: tuple[float, float, float] | None
+    eight_bit_layers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -189,6 +189,10 @@ def _rows(report: Report) -> Section:
     asked = report.quantization.ratio_asked
     text = f"Asked {words.ratio(asked)}" if asked else "The checkpoint's own rows"
     text += f", realized {words.ratio(report.rows.percents)} (shift-add : Fixed-4 : Fixed-8)."
+    kept = report.quantization.eight_bit_layers
+    if kept:
+        names = ", ".join(map(words.shorten, kept))
+        text += f" First and last layers are all Fixed-8, as asked: {names}."
     bits = report.quantization.activation_bits
     if bits is not None:
         text += f" Activations have {bits} bits."

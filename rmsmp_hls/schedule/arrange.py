@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntOp, IntSelect
-from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES
+from rmsmp_hls.numerics.codebooks import LANE_CODEBOOKS
 from rmsmp_hls.schedule.copies import CopyInserter, gather_repeated, nest_concats
 from rmsmp_hls.schedule.fold_input import Fold, fold_input
 from rmsmp_hls.schedule.forms import find_forms, select_slots
@@ -112,7 +112,7 @@ def arrange(graph: IntGraph, channels: int, banks: int, shift_add: str = "") -> 
     """
     folded, fold = fold_input(graph, channels, banks)
     formats = next((op.formats for op in graph if isinstance(op, IntMatmul)), ())
-    formats = formats or (shift_add or SHIFT_ADD_NAMES[0],)
+    formats = formats or (shift_add or LANE_CODEBOOKS[0],)
     ops = gather_repeated(nest_concats(folded.ops), formats)
     inserter = CopyInserter(ops, find_forms(ops, channels), channels)
     ops = inserter.relays(ops, formats)

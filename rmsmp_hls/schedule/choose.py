@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import product
 from math import inf
 
 from rmsmp_hls.errors import LoweringError, ResourceError
@@ -20,7 +21,8 @@ from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntSelect
-from rmsmp_hls.numerics.codebooks import SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.numerics.codebooks import LANE_CODEBOOKS, SHIFT_ADD_NAMES, codebook
+from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.forms import is_depthwise
@@ -52,7 +54,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
             for op in graph
             if isinstance(op, IntMatmul)
             for name in set(op.formats)
-            if name in SHIFT_ADD_NAMES
+            if name in LANE_CODEBOOKS
         }
     )
     wanted = codebook(asked).name if asked else None
@@ -62,6 +64,8 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
             where="codebook",
             fix=f"choose one of {', '.join(SHIFT_ADD_NAMES)}",
         )
+    if wanted:
+        wanted = codebook(wanted).array_format
     if len(present) > 1 or (wanted and present and present[0] != wanted):
         raise LoweringError(
             f"the network's shift-add rows are {' and '.join(present)}"
@@ -69,7 +73,7 @@ def _network_codebook(graph: IntGraph, asked: str | None) -> str:
             where="codebook",
             fix="quantize all shift-add rows with one codebook and ask for that one",
         )
-    return present[0] if present else wanted or SHIFT_ADD_NAMES[0]
+    return present[0] if present else wanted or LANE_CODEBOOKS[0]
 
 
 def _candidates(
@@ -84,7 +88,9 @@ def _candidates(
     widest = max([1] + [op.shape[2] for op in weighted])
     deepest = max([1] + [made[op.inputs[0]].shape[0] for op in weighted])
     most_rows = max([1] + [op.shape[0] for op in weighted])
+    depthwise = any(is_depthwise(op) for op in weighted)
     strided = any(op.window.stride[1] % 2 == 0 for op in weighted)
+    taps_tried = (WINDOW_BUSES, 1) if depthwise else (1,)
     jobs = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     splits: dict[int, tuple[Lanes, ...]] = {
         rows: lane_splits(rows, jobs, ratios)
@@ -102,7 +108,8 @@ def _candidates(
     shapes.sort(key=lambda s: (-sum(s[0]) * s[1] * s[2], s))
     for lanes, channels, pixels in shapes:
         narrow = 1 << (pixels - 1).bit_length()
-        for banks in (2 * narrow, narrow) if strided else (narrow,):
+        wide = strided or depthwise  # windows, too, want more columns than pixels
+        for banks, taps in product((2 * narrow, narrow) if wide else (narrow,), taps_tried):
             yield ArrayShape(
                 shift_add_lanes=lanes[0],
                 fixed4_lanes=lanes[1],
@@ -119,6 +126,7 @@ def _candidates(
                 shift_add_codebook=book,
                 dsp=board.dsp_family,
                 multiplier_terms=terms,
+                window_taps=taps,
             )
 
 

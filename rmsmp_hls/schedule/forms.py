@@ -21,6 +21,7 @@ from rmsmp_hls.ir.int_ops import (
     IntOp,
     IntSelect,
 )
+from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.layout import Slots, dense_slots, slot_blocks
 from rmsmp_hls.schedule.place_rows import kind_of
 
@@ -64,14 +65,16 @@ def mixed_slots(formats: tuple[str, ...], channels: int) -> Slots:
     """Return slots that spread the kinds of rows evenly over the fewest blocks.
 
     Rows sorted by kind are dealt to the blocks in turn: no block has more than one row of a
-    kind above another, nor fixed-4 and fixed-8 rows together.
+    kind above another, nor fixed-4 and fixed-8 rows together. Within a block they are dealt to
+    the buses of a window in turn.
     """
     blocks = ceil_div(len(formats), channels)
     order = sorted(range(len(formats)), key=lambda row: (kind_of(formats[row]), row))
     slots = [0] * len(formats)
     for number, row in enumerate(order):
         turn, block = divmod(number, blocks)
-        slots[row] = block * channels + turn
+        place, bus = divmod(turn, WINDOW_BUSES)
+        slots[row] = block * channels + bus * (channels // WINDOW_BUSES) + place
     return tuple(slots)
 
 
@@ -109,7 +112,11 @@ class _Finder:
             if not (isinstance(op, IntMatmul) and is_depthwise(op)):
                 continue
             root = self.free_root(op.inputs[0])
-            if root and op.shape[0] > self.channels and len({*map(kind_of, op.formats)}) > 1:
+            if (
+                root
+                and op.shape[0] > self.channels // WINDOW_BUSES
+                and len({*map(kind_of, op.formats)}) > 1
+            ):
                 self.wishes[root] = mixed_slots(op.formats, self.channels)
 
     def visit(self, number: int) -> int:

@@ -8,14 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import (
-    Tiling,
-    choose_tiling,
-    folded_load_iterations,
-    matmul_iterations,
-    move_iterations,
-    vector_iterations,
-)
+from rmsmp_hls.hw.cycles import folded_load_iterations, move_iterations, vector_iterations
 from rmsmp_hls.ir.int_ops import (
     IntAdd,
     IntConcat,
@@ -31,73 +24,14 @@ from rmsmp_hls.ir.int_ops import (
 )
 from rmsmp_hls.ir.types import Window
 from rmsmp_hls.schedule.arrange import Arrangement
-from rmsmp_hls.schedule.layout import slot_blocks
-from rmsmp_hls.schedule.place_rows import fewest_tiles
+from rmsmp_hls.schedule.buses import Counts
+from rmsmp_hls.schedule.layout import Slots, slot_blocks
+from rmsmp_hls.schedule.matmul_job import MatmulJob
 from rmsmp_hls.schedule.sections import Sections, sections
 from rmsmp_hls.schedule.steps import Lines
 
 VectorOp = IntAdd | IntMultiply | IntMaxPool | IntSumPool | IntTable | IntUpsample
 """What the vector unit computes."""
-
-
-@dataclass(frozen=True, slots=True)
-class MatmulJob:
-    """A matrix multiplication on an array of some TN.
-
-    Attributes:
-        out_height, out_width: output pixels.
-        stride_w: horizontal stride.
-        taps: KH * KW.
-        blocks: channel blocks that a row tile reads.
-        sections: how often: row tiles of distinct blocks.
-        rows: rows of each kind, the most in one section.
-        depth: operand channels of one section, at most; what a row tile could use.
-        in_planes, out_planes: nibbles of a code.
-        logits: whether the result leaves the array.
-    """
-
-    out_height: int
-    out_width: int
-    stride_w: int
-    taps: int
-    blocks: int
-    sections: int
-    rows: tuple[int, int, int]
-    depth: int
-    in_planes: int
-    out_planes: int
-    logits: bool
-
-    @property
-    def steps(self) -> int:
-        """Weight tiles of a block."""
-        return self.taps * self.blocks * self.in_planes
-
-    @property
-    def row_work(self) -> int:
-        """Multiply-accumulates of a row lane in one row tile (an 8-bit operand counts once)."""
-        return self.out_height * self.out_width * self.taps * self.depth
-
-    def lines(self, height: int) -> MatmulJob:
-        """Return the job of `height` output lines of this one."""
-        return replace(self, out_height=height)
-
-    def row_tiles(self, lanes: tuple[int, int, int]) -> int:
-        """Return the row tiles that the numbers of rows ask for; 0 if a kind has no lane."""
-        return self.sections * fewest_tiles(self.rows, lanes)
-
-    def tiling(self, array: ArrayShape, row_tiles: int) -> Tiling:
-        """Return the best cut of this job on `array` with that many row tiles."""
-        return choose_tiling(
-            array,
-            out_height=self.out_height,
-            out_width=self.out_width,
-            stride_w=self.stride_w,
-            steps=self.steps,
-            row_tiles=row_tiles,
-            planes=self.out_planes,
-            logits=self.logits,
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +84,28 @@ def tap_planes(taps: int, operands: int, result: int) -> int:
 
 
 @lru_cache(maxsize=4096)
-def _fullest(found: Sections, formats: tuple[str, ...]) -> tuple[int, int, int]:
+def _fullest(found: Sections, formats: tuple[str, ...]) -> Counts:
     return found.fullest(formats)
+
+
+@lru_cache(maxsize=4096)
+def _bus_rows(
+    found: Sections, formats: tuple[str, ...], slots: Slots, channels: int
+) -> tuple[Counts, ...]:
+    return found.on_buses(formats, slots, channels)
+
+
+def could_be_windows(op: IntMatmul, found: Sections) -> bool:
+    """Return whether every row reads one channel of one block, with neighbouring taps."""
+    return (
+        op.output is not None
+        and op.groups > 1
+        and op.codes.shape[1] == 1
+        and op.codes.shape[3] > 1
+        and found.blocks == 1
+        and op.window.dilation[1] == 1
+        and op.window.stride[1] <= 2
+    )
 
 
 class JobMaker:
@@ -170,14 +124,18 @@ class JobMaker:
     def matmul(self, op: IntMatmul) -> MatmulJob:
         """Return the job of one matrix multiplication."""
         where = self.arrangement
-        _, group_channels, kernel_h, kernel_w = op.codes.shape
-        found = sections(op, where.slots(op.inputs[0]), where.channels)
+        rows, group_channels, kernel_h, kernel_w = op.codes.shape
+        slots = where.slots(op.inputs[0])
+        found = sections(op, slots, where.channels)
         channels = group_channels * op.groups
+        windows = could_be_windows(op, found)
+        read = tuple(slots[row * op.groups // rows] for row in range(rows)) if windows else ()
         return MatmulJob(
             out_height=op.shape[1],
             out_width=op.shape[2],
+            image_height=op.shape[1],
             stride_w=op.window.stride[1],
-            taps=kernel_h * kernel_w,
+            kernel=(kernel_h, kernel_w),
             blocks=found.blocks,
             sections=found.count,
             rows=_fullest(found, op.formats),
@@ -185,6 +143,7 @@ class JobMaker:
             in_planes=self.planes(op.inputs[0]),
             out_planes=op.output.planes if op.output else 1,
             logits=op.output is None,
+            bus_rows=_bus_rows(found, op.formats, read, where.channels) if windows else (),
         )
 
     def vector(self, op: VectorOp) -> VectorJob:
@@ -252,9 +211,3 @@ def arranged_jobs(
         if op.name == output and op.output is not None:
             moves += maker.store(op)
     return Jobs(matmuls, vectors, moves)
-
-
-def job_iterations(job: MatmulJob, array: ArrayShape, row_tiles: int) -> tuple[int, Tiling]:
-    """Return the iterations of `job` and the tiling that gives them."""
-    tiling = job.tiling(array, row_tiles)
-    return matmul_iterations(tiling, array), tiling

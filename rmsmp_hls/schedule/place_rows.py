@@ -19,6 +19,7 @@ from rmsmp_hls.errors import LoweringError
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.cycles import ceil_div
 from rmsmp_hls.numerics.codebooks import Scheme, codebook
+from rmsmp_hls.schedule.buses import Counts, lane_buses
 from rmsmp_hls.schedule.spread_rows import spread
 
 
@@ -52,7 +53,7 @@ def kind_of(row_format: str) -> LaneKind:
     return LaneKind.FIXED4 if book.bits <= 4 else LaneKind.FIXED8
 
 
-def kind_counts(formats: Sequence[str]) -> tuple[int, int, int]:
+def kind_counts(formats: Sequence[str]) -> Counts:
     """Return how many rows need a shift-add, a fixed-4 and a fixed-8 lane."""
     counts = [0, 0, 0]
     for row_format, number in Counter(formats).items():
@@ -60,12 +61,12 @@ def kind_counts(formats: Sequence[str]) -> tuple[int, int, int]:
     return counts[0], counts[1], counts[2]
 
 
-def lane_counts(array: ArrayShape) -> tuple[int, int, int]:
+def lane_counts(array: ArrayShape) -> Counts:
     """Return the lanes of each kind."""
     return array.shift_add_lanes, array.fixed4_lanes, array.fixed8_lanes
 
 
-def fewest_tiles(rows: tuple[int, int, int], lanes: tuple[int, int, int]) -> int:
+def fewest_tiles(rows: Counts, lanes: Counts) -> int:
     """Return the row tiles that the numbers of each kind ask for; positions may ask for more.
 
     0 if a kind of rows has no lane at all.
@@ -155,6 +156,7 @@ def place_rows(
     where: str = "",
     positions: Sequence[int] | None = None,
     sections: Sequence[int] | None = None,
+    buses: Sequence[int] | None = None,
 ) -> RowPlaces:
     """Place the rows of one matrix multiplication; row `c` is output channel `c`.
 
@@ -165,6 +167,8 @@ def place_rows(
         positions: slot mod TN of every row; default row mod TN.
         sections: section of the operand that every row reads, 0 .. n - 1; the tiles of a
             section follow each other, all sections have the same number. Default: one section.
+        buses: activation bus of every row, of a layer that runs as windows; every kind of row
+            has a lane on its bus. Default: any lane will do.
 
     Raises:
         LoweringError: a format has no lane.
@@ -176,7 +180,8 @@ def place_rows(
     members: list[list[int]] = [[] for _ in range(max(of_rows) + 1)]
     for row in rows:
         members[of_rows[row]].append(row)
-    places = _Places([kind_of(row_format) for row_format in formats], positions, array)
+    kinds = [kind_of(row_format) for row_format in formats]
+    places = _Places(kinds, positions, buses, array)
     counts = [kind_counts([formats[row] for row in group]) for group in members]
     tiles = max(fewest_tiles(count, lane_counts(array)) for count in counts)
     while (found := [places.spread(group, tiles) for group in members]) and None in found:
@@ -192,11 +197,17 @@ class _Places:
     """Rows of one layer into the drain groups and lanes of one array."""
 
     def __init__(
-        self, kinds: Sequence[LaneKind], positions: Sequence[int], array: ArrayShape
+        self,
+        kinds: Sequence[LaneKind],
+        positions: Sequence[int],
+        buses: Sequence[int] | None,
+        array: ArrayShape,
     ) -> None:
         self.kinds = kinds
         self.positions = positions
+        self.buses = buses or [0] * len(kinds)
         self.array = array
+        self.lane_buses = lane_buses(array) if buses else (0,) * array.rows
         self.lane_kinds = [LaneKind.SHIFT_ADD] * array.shift_add_lanes
         self.lane_kinds += [LaneKind.FIXED4] * array.fixed4_lanes
         self.lane_kinds += [LaneKind.FIXED8] * array.fixed8_lanes
@@ -205,14 +216,20 @@ class _Places:
             for start in range(0, array.rows, array.drain_rows)
         ]
         self.capacity = [
-            [sum(1 for lane in group if self.lane_kinds[lane] == kind) for kind in LaneKind]
+            [
+                [sum(1 for lane in group if self._is(lane, kind, bus)) for kind in LaneKind]
+                for bus in range(max(self.lane_buses) + 1)
+            ]
             for group in self.groups
         ]
+
+    def _is(self, lane: int, kind: LaneKind, bus: int) -> bool:
+        return self.lane_kinds[lane] == kind and self.lane_buses[lane] == bus
 
     def spread(self, rows: Sequence[int], tiles: int) -> list[list[int]] | None:
         """Return `rows` by drain group, or None if `tiles` row tiles are too few."""
         found = spread(
-            [self.kinds[row] for row in rows],
+            [(self.kinds[row], self.buses[row]) for row in rows],
             [self.positions[row] for row in rows],
             self.array.channels,
             self.capacity,
@@ -235,7 +252,7 @@ class _Places:
                     lane
                     for kind in wanted
                     for lane in group
-                    if self.lane_kinds[lane] == kind and room[lane]
+                    if room[lane] and self._is(lane, kind, self.buses[row])
                 )
                 room[lane] -= 1
                 edges.append((self.positions[row], lane, row))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.schedule.buses import WINDOW_BUSES, Counts, bus_of
 from rmsmp_hls.schedule.layout import Slots, slot_blocks
 from rmsmp_hls.schedule.place_rows import kind_counts
 
@@ -32,16 +33,36 @@ class Sections:
     count: int
     of_rows: tuple[int, ...]
 
-    def fullest(self, formats: tuple[str, ...]) -> tuple[int, int, int]:
+    def fullest(self, formats: tuple[str, ...]) -> Counts:
         """Return the most rows of each kind (shift-add, fixed-4, fixed-8) in one section."""
         if self.count == 1:
             return kind_counts(formats)
         members: list[list[str]] = [[] for _ in range(self.count)]
         for section, row_format in zip(self.of_rows, formats, strict=True):
             members[section].append(row_format)
-        counts = [kind_counts(rows) for rows in members]
-        most = [max(count[kind] for count in counts) for kind in range(3)]
-        return most[0], most[1], most[2]
+        return _most(members)
+
+    def on_buses(self, formats: tuple[str, ...], slots: Slots, channels: int) -> tuple[Counts, ...]:
+        """Return the most rows of each kind in one section, bus by bus.
+
+        Args:
+            formats: of every row.
+            slots: slot of the one channel that every row reads.
+            channels: TN.
+        """
+        members: list[list[list[str]]] = [
+            [[] for _ in range(self.count)] for _ in range(WINDOW_BUSES)
+        ]
+        for section, row_format, slot in zip(self.of_rows, formats, slots, strict=True):
+            members[bus_of(slot, channels)][section].append(row_format)
+        return tuple(_most(sections) for sections in members)
+
+
+def _most(members: list[list[str]]) -> Counts:
+    """Return the most rows of each kind among some lists of formats."""
+    counts = [kind_counts(rows) for rows in members]
+    most = [max(count[kind] for count in counts) for kind in range(3)]
+    return most[0], most[1], most[2]
 
 
 def operand_channels(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rmsmp_hls.schedule.jobs import MatmulJob
+from rmsmp_hls.schedule.matmul_job import MatmulJob
 
 Lanes = tuple[int, int, int]
 Ratio = tuple[float, float, float]

@@ -66,35 +66,37 @@ class _Flow:
 
 
 def spread(
-    kinds: Sequence[int],
+    kinds: Sequence[tuple[int, int]],
     places: Sequence[int],
     positions: int,
-    capacity: Sequence[Sequence[int]],
+    capacity: Sequence[Sequence[Sequence[int]]],
     tiles: int,
 ) -> list[list[int]] | None:
     """Return the rows of every drain group, or None if `tiles` row tiles are too few.
 
     Args:
-        kinds: kind of every row (0 shift-add, 1 fixed-4, 2 fixed-8).
+        kinds: of every row its kind (0 shift-add, 1 fixed-4, 2 fixed-8) and its bus.
         places: position of every row.
         positions: TN.
-        capacity: lanes of each kind of every drain group.
+        capacity: lanes of every drain group, [bus][kind].
         tiles: row tiles.
     """
     free = [[tiles] * positions for _ in capacity]
     groups: list[list[int]] = [[] for _ in capacity]
-    left = [0] * len(capacity)
+    buses = range(len(capacity[0]))
+    left = [[0] * len(capacity) for _ in buses]
     # The scarcest lanes first; fixed-4 rows last, they also fit what fixed-8 rows leave.
     for kind in (_FIXED8, _SHIFT_ADD, _FIXED4):
-        room = [tiles * lanes[kind] for lanes in capacity]
-        if kind == _FIXED4:
-            room = [own + spare for own, spare in zip(room, left, strict=True)]
-        flow = _Flow(room, free)
-        for row, row_kind in enumerate(kinds):
-            if row_kind == kind and not flow.put(row, places[row], positions):
-                return None
-        if kind == _FIXED8:
-            left = list(flow.room)
-        for (_, group), rows in flow.held.items():
-            groups[group] += rows
+        for bus in buses:
+            room = [tiles * lanes[bus][kind] for lanes in capacity]
+            if kind == _FIXED4:
+                room = [own + spare for own, spare in zip(room, left[bus], strict=True)]
+            flow = _Flow(room, free)
+            for row, wanted in enumerate(kinds):
+                if wanted == (kind, bus) and not flow.put(row, places[row], positions):
+                    return None
+            if kind == _FIXED8:
+                left[bus] = list(flow.room)
+            for (_, group), rows in flow.held.items():
+                groups[group] += rows
     return groups

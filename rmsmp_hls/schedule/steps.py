@@ -55,12 +55,14 @@ class RowPlan:
         blocks: channel blocks that a row tile reads.
         tiles_per_group: row tiles that read the same blocks.
         group_stride: addresses from one group's blocks to the next's; 0 for a dense layer.
+        windows: whether every step takes several columns of the rows' channels at once.
     """
 
     places: RowPlaces
     blocks: int
     tiles_per_group: int
     group_stride: int
+    windows: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

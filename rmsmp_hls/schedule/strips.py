@@ -7,6 +7,8 @@ with other heights, bases and padding above.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.cycles import (
     folded_load_iterations,
@@ -18,6 +20,7 @@ from rmsmp_hls.hw.cycles import (
 from rmsmp_hls.ir.int_ops import IntMatmul, IntOp, IntTable, IntUpsample
 from rmsmp_hls.ir.types import Window
 from rmsmp_hls.schedule.arrange import Arrangement
+from rmsmp_hls.schedule.buses import bus_of
 from rmsmp_hls.schedule.jobs import JobMaker, VectorOp, tap_planes, vector_taps, vector_window
 from rmsmp_hls.schedule.layout import TensorLayout
 from rmsmp_hls.schedule.place_rows import place_rows
@@ -90,12 +93,25 @@ class StepMaker:
         """
         if op.name not in self._rows:
             channels = self.array.channels
-            found = sections(op, self.arrangement.slots(op.inputs[0]), channels)
+            read = self.arrangement.slots(op.inputs[0])
+            found = sections(op, read, channels)
             own = range(op.shape[0]) if op.output is None else self.arrangement.slots(op.name)
-            positions = [slot % channels for slot in own]
-            places = place_rows(op.formats, self.array, op.name, positions, found.of_rows)
+            windows = self.jobs.matmul(op).mapped(self.array).windows
+            per_channel = op.shape[0] // op.groups
+            places = place_rows(
+                op.formats,
+                self.array,
+                op.name,
+                [slot % channels for slot in own],
+                found.of_rows,
+                [bus_of(read[row // per_channel], channels) for row in range(op.shape[0])]
+                if windows
+                else None,
+            )
             stride = found.blocks * self.jobs.planes(op.inputs[0]) if found.count > 1 else 0
-            self._rows[op.name] = RowPlan(places, found.blocks, places.tiles // found.count, stride)
+            self._rows[op.name] = RowPlan(
+                places, found.blocks, places.tiles // found.count, stride, windows
+            )
         return self._rows[op.name]
 
     def compute(
@@ -128,7 +144,7 @@ class StepMaker:
     ) -> MatmulStep:
         (first, last), padding = source_lines(op, lines, self._height(op))
         rows = self.row_plan(op)
-        job = self.jobs.matmul(op)
+        job = replace(self.jobs.matmul(op), windows=rows.windows)
         tiling = job.lines(lines[1] - lines[0]).tiling(self.array, rows.places.tiles)
         return MatmulStep(
             operation=self.arrangement.owners[op.name],

@@ -6,12 +6,12 @@ from __future__ import annotations
 from functools import cache
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import address_words, ceil_div, spill_wait
+from rmsmp_hls.hw.cycles import address_words, ceil_div, matmul_iterations, spill_wait
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.schedule.adapt import RAM_DEPTH, activation_depth
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
 from rmsmp_hls.schedule.demands import Demands
-from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs, job_iterations
+from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs
 from rmsmp_hls.schedule.place_rows import lane_counts
 from rmsmp_hls.schedule.spill import moved_addresses, plan_spills
 
@@ -77,7 +77,8 @@ class Workload:
             pixels = 1 if job.logits else array.pixels
             groups = job.out_height * ceil_div(job.out_width, pixels)
             step = max(groups, array.weight_words, array.min_step)
-            total += count * job.row_tiles(lanes) * job.steps * step
+            work = min(way.row_tiles(lanes) * way.steps for way in job.options(array))
+            total += count * work * step
         return total
 
     def matmul_cycles(self, array: ArrayShape, most: float) -> int | None:
@@ -87,9 +88,10 @@ class Workload:
         for job, count in self._cut_jobs(array).matmuls.items():
             if total > most:
                 return None
-            tiles = job.row_tiles(lanes)
-            iterations, tiling = job_iterations(job, array, tiles)
-            total += count * iterations
+            way = job.mapped(array)
+            tiles = way.row_tiles(lanes)
+            tiling = way.tiling(array, tiles)
+            total += count * matmul_iterations(tiling, array)
             words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
         ddr = words * array.weight_word_bits / 8 / self.bytes_per_cycle
         return max(total, round(ddr))

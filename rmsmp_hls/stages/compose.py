@@ -26,7 +26,7 @@ from rmsmp_hls.ir.int_ops import (
     IntUpsample,
 )
 from rmsmp_hls.ir.serialize import load_graph
-from rmsmp_hls.numerics.codebooks import Scheme, codebook
+from rmsmp_hls.numerics.codebooks import Scheme, codebook, mix_formats
 from rmsmp_hls.pack.design import PackedDesign
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.report.model import (
@@ -79,6 +79,7 @@ def compose(context: StageContext) -> Report:
             codebook=quantized["codebook"],
             activation_bits=context.read_json("quantize", "params.json")["activation_bits"],
             ratio_asked=tuple(quantized["ratio"]),
+            eight_bit_layers=tuple(quantized["eight_bit_layers"]),
         ),
         array=_array(design.array),
         layers=layers,
@@ -297,6 +298,13 @@ def _notes(context: StageContext) -> tuple[str, ...]:
             "The network was quantized without training: its figures are those of the calibration "
             f"images. The form {_UNQUANTIZED!r} has the biases that were corrected for "
             "quantization, if they were."
+        )
+    formats = mix_formats(context.facts("quantize")["codebook"])[:2]
+    stored = [codebook(name).array_format for name in formats]
+    if stored != list(formats):
+        notes.append(
+            f"Rows of {' and '.join(formats)} are stored and counted as {' and '.join(stored)}, "
+            "which have the same integers: the array has no narrower rows."
         )
     if context.facts("quantize")["reassigned"]:
         notes.append(

@@ -9,6 +9,7 @@ import numpy as np
 
 from rmsmp_hls.ir.serialize import graph_files, load_graph
 from rmsmp_hls.ir.verify import verify
+from rmsmp_hls.quant.ends import pinned_layers
 from rmsmp_hls.quant.params import QuantParams
 from rmsmp_hls.quant.params_json import params_from_json, params_to_json
 from rmsmp_hls.quant.quantize import quantize
@@ -42,6 +43,7 @@ def _run(context: StageContext) -> StageResult:
     facts: dict[str, Any] = {"tensors": names, "reassigned": reassigned}
     facts |= {"ratio": list(params.ratio), "codebook": params.codebook}
     facts |= {"multiplier_terms": params.multiplier_terms, "restricted": params is not given}
+    facts["eight_bit_layers"] = sorted(pinned_layers(graph, params.first_last))
     if found.top1 is not None:
         facts["top1"] = found.top1.tolist()
     if found.float_correct is not None:

@@ -83,7 +83,8 @@ def calibrate(
 
     Raises:
         ConfigError: unknown method or percentile.
-        QuantizationError: no batch was given, or a tensor holds NaN or infinity.
+        QuantizationError: no batch was given or one that is no batch of images, or a tensor holds
+            NaN or infinity.
     """
     check_method(method, percentile)
     observers: dict[str, Observer] = {}
@@ -93,9 +94,21 @@ def calibrate(
 
     with torch.no_grad(), evaluating(model, quantized=False):
         for batch in batches:
-            model.run(batch if isinstance(batch, Tensor) else batch[0], observe=observe)
+            model.run(_images(batch), observe=observe)
     set_scales(model.rmsmp, observers, model.graph.input.name, method, percentile)
     model.reset_row_scales()
+
+
+def _images(batch: Tensor | Sequence[Tensor]) -> Tensor:
+    found = batch[0] if isinstance(batch, Sequence) and len(batch) else batch
+    if isinstance(found, Tensor) and found.dim() and len(found):
+        return found
+    shown = f"shape {list(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+    raise QuantizationError(
+        f"a batch of {shown} holds no images",
+        where="calibration",
+        fix="give batches [N, ...] with N >= 1, or sequences that begin with one",
+    )
 
 
 def check_method(method: str, percentile: float) -> None:

@@ -7,6 +7,7 @@ differ from the integer model's only where its 18-bit multiplier rounds another 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from rmsmp_hls.errors import QuantizationError
 from rmsmp_hls.ir.float_ops import (
     Activation,
     Add,
@@ -42,6 +44,8 @@ from rmsmp_hls.train.functions import activation
 from rmsmp_hls.train.restricted import TIE, Restriction
 from rmsmp_hls.train.state import QuantState
 
+_ONE_VALUE = "batch norm of one value per channel has no statistics to learn"
+_MORE = "give at least two images per batch, or freeze batch norm"
 _EXACT_FLOAT32 = float(1 << 24)  # integers up to here, and their sums, are exact in float32
 
 
@@ -58,6 +62,7 @@ class Run:
         parameter: state_dict key -> tensor.
         module: module path -> module, or None if there is none.
         training: batch norm by the batch, dropout active.
+        frozen_norms: batch norm by its running statistics, which stay, in training too.
         state: the quantizers; None runs the float network.
         observe: called with (tensor or narrow, value) wherever a quantizer is placed.
         codes: if given, filled with every quantized tensor's codes and the accumulators
@@ -72,6 +77,7 @@ class Run:
     state: QuantState | None = None
     observe: Callable[[str, Tensor], None] | None = None
     codes: dict[str, Tensor] | None = None
+    frozen_norms: bool = False
     _narrows: dict[str, Tensor | Coded] = field(default_factory=dict)
     _restriction: Restriction | None = None
 
@@ -140,9 +146,10 @@ class Run:
             made = self._batch_norm(op, _value(source))
             if self._restriction is None or not isinstance(source, Coded):
                 return made
+            assert not isinstance(made, Coded), "a restricted network makes codes at its points"
             return self._restriction.lone_batch_norm(op, source.scale, made)
         if isinstance(op, Clamp):
-            return torch.clamp(_value(source), op.low, op.high)
+            return _clamp(_value(source), op.low, op.high)
         if isinstance(op, Add):
             return _value(source) + _value(inputs[1])
         if isinstance(op, Multiply):
@@ -192,10 +199,14 @@ class Run:
         if narrow.name not in self._narrows:
             if self._restriction is not None:
                 source = self._restriction.narrowed(narrow.name, source)
-            self._narrows[narrow.name] = self._quantize(narrow.name, _value(source))
+            self._narrows[narrow.name] = self._narrow(narrow.name, source)
         return self._narrows[narrow.name]
 
-    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor:
+    def _narrow(self, name: str, source: Tensor | Coded) -> Tensor | Coded:
+        """Quantize again."""
+        return self._quantize(name, _value(source))
+
+    def _matmul(self, op: Conv2d | Linear, source: Tensor | Coded) -> Tensor | Coded:
         weight, bias = self._needed(op.weight), self.parameter(op.bias)
         if self.state is None or not isinstance(source, Coded):
             return product(op, _value(source), weight, bias)
@@ -211,16 +222,23 @@ class Run:
         value: Tensor = acc * (scales * source.scale).to(acc.dtype).reshape(shape)
         return value if bias is None else value + bias.to(acc.dtype).reshape(shape)
 
-    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor:
-        layer = self.module(op.module)
-        if not self.exact and isinstance(layer, nn.modules.batchnorm._BatchNorm):
+    def _batch_norm(self, op: BatchNorm, value: Tensor) -> Tensor | Coded:
+        layer, by_batch = self.module(op.module), self.training and not self.frozen_norms
+        self._check_statistics(op, layer, value)
+        own = isinstance(layer, nn.modules.batchnorm._BatchNorm)
+        if layer is not None and own and not self.exact and not self.frozen_norms:
             return _as_module_takes(layer, value)
         keys = (op.running_mean, op.running_var, op.weight, op.bias)
         tensors = [self.parameter(key) for key in keys]
         if self.exact:
             tensors = [t if t is None else t.to(value.dtype) for t in tensors]
         mean, var, weight, bias = tensors
-        return F.batch_norm(value, mean, var, weight, bias, self.training, op.momentum, op.eps)
+        return F.batch_norm(value, mean, var, weight, bias, by_batch, op.momentum, op.eps)
+
+    def _check_statistics(self, op: BatchNorm, layer: nn.Module | None, value: Tensor) -> None:
+        by_batch = self.training if layer is None else layer.training
+        if by_batch and not self.frozen_norms and value.numel() == value.shape[1]:
+            raise QuantizationError(_ONE_VALUE, where=f"layer {op.module or op.name!r}", fix=_MORE)
 
     def _needed(self, key: str) -> Tensor:
         tensor = self.parameter(key)
@@ -230,6 +248,11 @@ class Run:
 
 def _value(tensor: Tensor | Coded) -> Tensor:
     return tensor.value if isinstance(tensor, Coded) else tensor
+
+
+def _clamp(value: Tensor, low: float, high: float) -> Tensor:
+    """min(max(value, low), high); torch's own functions for it have the cheapest gradients."""
+    return F.relu(value) if (low, high) == (0, math.inf) else F.hardtanh(value, low, high)
 
 
 def _concat(parts: list[Tensor | Coded]) -> Tensor | Coded:

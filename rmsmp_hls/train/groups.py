@@ -18,6 +18,7 @@ def parameter_groups(
         scale_lr: learning rate of the scales; default: the optimizer's.
     """
     named = list(model.named_parameters())
+    # Scales that are not learned have no gradient, and torch leaves them alone.
     scales = [p for name, p in named if name.startswith(f"{PREFIX}.")]
     plain = [p for name, p in named if not name.startswith(f"{PREFIX}.")]
     groups: list[dict[str, Any]] = [

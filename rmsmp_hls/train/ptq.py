@@ -25,6 +25,7 @@ from rmsmp_hls.ir.float_ops import Conv2d, Linear
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.numerics.multipliers import parse_multipliers
+from rmsmp_hls.quant.ends import PINNED_FORMAT, SAME, check_policy, pinned_layers
 from rmsmp_hls.quant.params import QuantParams, RowParams
 from rmsmp_hls.quant.placement import QuantPlan, place_quantizers
 from rmsmp_hls.train.batches import Batches, Progress, check_inputs
@@ -105,6 +106,7 @@ class Settings:
     bias_correction: bool
     multiplier_terms: int
     power_of_two_scales: bool
+    first_last: str = SAME
 
 
 def post_training_quantize(
@@ -116,6 +118,7 @@ def post_training_quantize(
     activation_bits: int = 4,
     residual_bits: int = 8,
     input_bits: int = 8,
+    first_last: str = SAME,
     method: Method = "mse",
     percentile: float = 99.9,
     bias_correction: bool = True,
@@ -132,6 +135,7 @@ def post_training_quantize(
         ratio: shares of rows shift-add : Fixed-4 : Fixed-8, in every layer.
         codebook: of the shift-add rows.
         activation_bits, residual_bits, input_bits: widths, 2..8.
+        first_last: policy of the first and last layers, as in `prepare`.
         method, percentile: how activation scales are chosen, as in `calibrate`.
         bias_correction: whether mean errors are taken out of the biases. One batch of images
             serves for that (64, fewer if they are large); of a single image nothing is corrected.
@@ -141,7 +145,7 @@ def post_training_quantize(
         progress: called with (text, images or layers done, images or layers in all).
 
     Raises:
-        ConfigError: unknown codebook, method or equalization, impossible ratio, width or
+        ConfigError: unknown codebook, policy, method or equalization, impossible ratio, width or
             percentile.
         LoweringError: operations stand where they cannot be quantized (all are listed).
         QuantizationError: the images do not fit or are not finite, or the network makes NaN or
@@ -155,7 +159,7 @@ def post_training_quantize(
     check_inputs(inputs, graph.input.shape)
     settings = Settings(
         shift_add, shares, widths, method, percentile, bias_correction,
-        parse_multipliers(multipliers), parse_scale_values(scale_values),
+        parse_multipliers(multipliers), parse_scale_values(scale_values), check_policy(first_last),
     )  # fmt: skip
     plan = _plan(graph, settings)
     batches, fits = Batches(graph, inputs, progress), RowFits()
@@ -270,13 +274,15 @@ def _assign(
     fits: RowFits,
     batches: Batches,
 ) -> None:
-    layers = tuple(graph.of_type(Conv2d, Linear))
+    layers, pinned = tuple(graph.of_type(Conv2d, Linear)), pinned_layers(graph, settings.first_last)
     for number, op in enumerate(layers):
         assert isinstance(op, (Conv2d, Linear))
         weight = np.asarray(graph.constants[op.weight].array)
         formats = layer_formats(
             weight, errors[op.name].numpy(), settings.shares, settings.shift_add
         )
+        if op.name in pinned:
+            formats = (PINNED_FORMAT,) * len(formats)
         scales = fits.scales(graph.constants[op.weight], formats)
         state.row(op.name).load(formats, torch.from_numpy(scales))
         batches.tell("row formats", number + 1, len(layers))
@@ -345,5 +351,5 @@ def _params(
     activations = {q.name: state.activation(q.name).format() for q in plan.quantizers}
     return QuantParams(
         activations, rows, settings.shares, settings.shift_add, *settings.widths,
-        settings.multiplier_terms,
+        settings.multiplier_terms, settings.first_last,
     )  # fmt: skip

@@ -38,13 +38,22 @@ def straight_through(source: Tensor, result: Tensor) -> Tensor:
     return _StraightThrough.apply(source, result)  # type: ignore[no-untyped-call,no-any-return]
 
 
-def quantize_activation(value: Tensor, scale: Tensor, low: int, high: int) -> Tensor:
+def quantize_activation(
+    value: Tensor, scale: Tensor, low: int, high: int, clips: bool = False
+) -> Tensor:
     """Return codes clamp(floor(value / scale + 1/2), low, high), docs/numerics.md.
 
-    Gradients: straight through where value / scale lies in [low, high], else 0.
+    Gradients: straight through where value / scale lies in [low, high], else 0; to the scale
+    as of the quotient, so that of `scale * code` is LSQ's. With `clips` it is PACT's (arXiv
+    1805.06085): code * scale changes with the scale where it is clipped only.
     """
-    clamped = torch.clamp(value / scale, low, high)
-    return straight_through(clamped, torch.floor(clamped.detach() + 0.5))
+    quotient = value / (scale.detach() if clips else scale)
+    clamped = torch.clamp(quotient, low, high)
+    codes = torch.floor(clamped.detach() + 0.5)
+    if clips:
+        inside = codes * ((quotient >= low) & (quotient <= high))
+        clamped = clamped - inside.detach() * (scale / scale.detach())
+    return straight_through(clamped, codes)
 
 
 def nearest_levels(ratio: Tensor, book: Codebook) -> Tensor:
@@ -97,9 +106,9 @@ def quantize_rows(weight: Tensor, scales: Tensor, formats: tuple[str, ...]) -> T
     return straight_through(clamped, levels).reshape(weight.shape)
 
 
-def row_blocks(rows: int, cols: int) -> Iterator[slice]:
-    """Yield slices of rows that together hold about a million weights or fewer."""
-    step = max(1, _BLOCK // max(1, cols))
+def row_blocks(rows: int, cols: int, numbers: int | None = None) -> Iterator[slice]:
+    """Yield slices of rows that together hold so many weights (a million) or fewer."""
+    step = max(1, (numbers or _BLOCK) // max(1, cols))
     return (slice(start, start + step) for start in range(0, rows, step))
 
 

@@ -1,4 +1,4 @@
-"""When rows are assigned again during training, and when no more."""
+"""When rows are assigned again during training, and when no more; when batch norm is frozen."""
 
 from __future__ import annotations
 
@@ -9,6 +9,27 @@ from rmsmp_hls.train.assign import Assigned, assign, realized
 from rmsmp_hls.train.model import RmsmpModel
 from rmsmp_hls.train.ratio import Ratio
 from rmsmp_hls.train.scores import Scorer
+
+
+def frozen_from(epochs: int, frozen: float) -> int:
+    """Return the first epoch, 0-based, of the last part of a training.
+
+    Args:
+        epochs: of the whole training.
+        frozen: the part's share of them, 0..1, rounded down to whole epochs.
+    """
+    return epochs - int(epochs * frozen + 1e-9)
+
+
+def assignment_due(epoch: int, every: int, frozen_epoch: int) -> bool:
+    """Return whether epoch 0, 1, ... begins with an assignment.
+
+    Args:
+        epoch: the epoch.
+        every: epochs from one assignment to the next; 0: epoch 0 only.
+        frozen_epoch: no assignment from this one on, but in epoch 0.
+    """
+    return epoch == 0 or (every > 0 and epoch < frozen_epoch and epoch % every == 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,11 +69,11 @@ class AssignmentSchedule:
     @property
     def frozen_from(self) -> int:
         """First epoch of the last part; no assignment from there on (but epoch 0)."""
-        return self.epochs - int(self.epochs * self.frozen + 1e-9)
+        return frozen_from(self.epochs, self.frozen)
 
     def due(self, epoch: int) -> bool:
         """Return whether epoch 0, 1, ... begins with an assignment."""
-        return epoch == 0 or (epoch < self.frozen_from and epoch % self.every == 0)
+        return assignment_due(epoch, self.every, self.frozen_from)
 
     def step(self, epoch: int, scorer: Scorer | None = None) -> Assigned:
         """Assign rows if it is time; call it before each epoch.
@@ -68,8 +89,64 @@ class AssignmentSchedule:
             ConfigError: a negative epoch.
             QuantizationError: as `assign`.
         """
-        if epoch < 0:
-            raise ConfigError(f"epoch {epoch}", fix="count epochs from 0")
+        _check_epoch(epoch)
         if not self.due(epoch):
             return Assigned(realized(self.model), {}, {}, refreshed=False)
         return assign(self.model, scorer or self.scorer, self.ratio)
+
+
+@dataclass(frozen=True, eq=False)
+class BatchNormSchedule:
+    """Freezes batch norm's running statistics in the last part of the training.
+
+    From then on batch norm computes in training what it does in evaluation and in hardware: a
+    fixed factor and offset per channel, which fold into multiplier and bias. Weight and bias of
+    the batch norms, and all else, are trained on. Like `AssignmentSchedule` it keeps no state.
+
+    Attributes:
+        model: a prepared model.
+        epochs: of the whole training, >= 1.
+        frozen: share of the epochs at the end with frozen statistics, 0..1.
+
+    Raises:
+        ConfigError: any of them is out of range.
+    """
+
+    model: RmsmpModel
+    epochs: int
+    frozen: float = 1 / 3
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or not 0 <= self.frozen <= 1:
+            raise ConfigError(
+                f"{self.epochs} epochs, {self.frozen:g} of them with frozen statistics",
+                where="batch norm schedule",
+                fix="give at least one epoch and a frozen share of 0..1",
+            )
+
+    @property
+    def frozen_from(self) -> int:
+        """First epoch with frozen statistics."""
+        return frozen_from(self.epochs, self.frozen)
+
+    def step(self, epoch: int) -> bool:
+        """Freeze the statistics, or let them follow the batches; call it before each epoch.
+
+        Args:
+            epoch: 0, 1, ...
+
+        Returns:
+            Whether they are frozen now.
+
+        Raises:
+            ConfigError: a negative epoch.
+        """
+        _check_epoch(epoch)
+        frozen = epoch >= self.frozen_from
+        self.model.freeze_batch_norm(frozen)
+        return frozen
+
+
+def _check_epoch(epoch: int) -> None:
+    if epoch < 0:
+        raise ConfigError(f"epoch {epoch}", fix="count epochs from 0")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -44,8 +46,9 @@ def export_params(model: RmsmpModel) -> QuantParams:
         rows[op.name] = RowParams(quantizer.names, ConstTensor(scales))
     activations = {q.name: state.activation(q.name).format() for q in model.plan.quantizers}
     return QuantParams(
-        activations, rows, state.ratio, model.codebook, *model.widths, state.multiplier_terms
-    )
+        activations, rows, state.ratio, model.codebook, *model.widths, state.multiplier_terms,
+        model.first_last,
+    )  # fmt: skip
 
 
 def save(
@@ -63,7 +66,7 @@ def save(
         validation: (inputs [N, ...], classes int64 [N]): kept in the file, so that the build
             can measure accuracy and compare with the training model.
         meta: numbers and strings to keep; "fake_quantized_accuracy" is added if there is
-            validation data.
+            validation data, and how scales were trained (`ScaleSettings`).
 
     Raises:
         QuantizationError: not calibrated, or the validation data do not fit.
@@ -72,6 +75,8 @@ def save(
     kept: dict[str, float | int | str] = {}
     for key, value in dict(meta or {}).items():
         kept[str(key)] = value if isinstance(value, (int, str)) else float(value)
+    for field, choice in asdict(model.rmsmp.settings).items():
+        kept.setdefault(field, choice)
     data = None
     if validation is not None:
         inputs, labels = _checked(model, validation)
@@ -94,6 +99,14 @@ def _checked(model: RmsmpModel, validation: tuple[Tensor, Tensor]) -> tuple[Tens
             f"for a network that reads {list(shape)}, or are not finite",
             where="validation",
             fix="give (inputs [N, ...], classes [N])",
+        )
+    classes = math.prod(model.graph.op(model.graph.output).shape)
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise QuantizationError(
+            f"class {low if low < 0 else high} for a network of {classes} classes",
+            where="validation",
+            fix=f"number the classes 0..{classes - 1}",
         )
     return inputs.detach().float().cpu(), labels.detach().to(torch.int64).cpu()
 

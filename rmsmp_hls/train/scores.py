@@ -17,7 +17,8 @@ from torch import Tensor
 
 from rmsmp_hls.errors import QuantizationError, RmsmpError
 from rmsmp_hls.ir.float_ops import Conv2d, Linear
-from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.numerics.codebooks import codebook, mix_formats
+from rmsmp_hls.quant.ends import PINNED_FORMAT
 from rmsmp_hls.quant.rows import assign_formats, row_scales_mse, weight_error
 from rmsmp_hls.train.hessian import PROBES, Kind, row_eigenvalues
 from rmsmp_hls.train.network import Network, place
@@ -83,6 +84,29 @@ class WeightErrorScore:
         return {op.name: weight_error(_finite_rows(network, op)) for op in network.layers()}
 
 
+@dataclass(frozen=True)
+class ShiftAddLossScore:
+    """What the row's weights lose by shift-add: squared error so less that as a fixed row.
+
+    Both at their scales of least error. For the second step of an assignment (`assign`'s
+    `shift_add_by`): the rows that lose least, or gain most, get the shift-add format.
+
+    Attributes:
+        shift_add: codebook of the shift-add rows.
+    """
+
+    shift_add: str
+
+    def __call__(self, network: Network) -> Scores:
+        """As `Scorer`."""
+        shifted, fixed, _ = (codebook(name) for name in mix_formats(self.shift_add))
+        scores = {}
+        for op in network.layers():
+            rows = _finite_rows(network, op)
+            scores[op.name] = weight_error(rows, shifted) - weight_error(rows, fixed)
+        return scores
+
+
 @dataclass(frozen=True, eq=False)
 class OutputErrorScore:
     """FILM-QNN (FPGA 2022): the squared error that the row as Fixed-4 makes in its layer's output.
@@ -113,8 +137,9 @@ def layer_formats(
     scores: npt.NDArray[np.floating],
     ratio: tuple[float, float, float],
     shift_add: str,
+    order: npt.NDArray[np.floating] | None = None,
 ) -> tuple[str, ...]:
-    """Return the format of every row of a layer; as `quant.rows.assign_formats`, by its variance.
+    """Return the format of every row of a layer; as `quant.rows.assign_formats`.
 
     A row of zeros is exact in every format: it ranks last, whatever its score. Rows of one element
     have variance 0; ties go to the lower row number.
@@ -124,17 +149,20 @@ def layer_formats(
         scores: [O].
         ratio: shares shift-add : Fixed-4 : Fixed-8, realized to the row by `realize_ratio`.
         shift_add: name of the shift-add codebook.
+        order: [O], the rows of least get shift-add; default: the variance of their weights.
 
     Raises:
         QuantizationError: a weight or score is NaN or infinite, or there is not one per row.
     """
     scores = np.asarray(scores, dtype=np.float64)
-    if scores.shape != (len(weight),):
-        raise QuantizationError(f"scores {list(scores.shape)} for {len(weight)} rows")
+    by = row_variance(weight) if order is None else np.asarray(order, dtype=np.float64)
+    for numbers in (scores, by):
+        if numbers.shape != (len(weight),):
+            raise QuantizationError(f"scores {list(numbers.shape)} for {len(weight)} rows")
     if len(scores) and np.isfinite(scores).all():
         zero = np.array([not row.any() for row in weight])
         scores = np.where(zero, min(0.0, float(scores.min())), scores)
-    return assign_formats(scores, row_variance(weight), ratio, shift_add)
+    return assign_formats(scores, by, ratio, shift_add)
 
 
 def row_variance(weight: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
@@ -143,23 +171,34 @@ def row_variance(weight: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
 
 
 def formats_by_score(
-    network: Network, scorer: Scorer, ratio: tuple[float, float, float], shift_add: str
+    network: Network,
+    scorer: Scorer,
+    ratio: tuple[float, float, float],
+    shift_add: str,
+    pinned: frozenset[str] = frozenset(),
+    shift_add_by: Scorer | None = None,
 ) -> dict[str, tuple[str, ...]]:
-    """Return layer name -> the format of every row.
+    """Return layer name -> the format of every row; `pinned` layers are Fixed-8, unscored.
+    `shift_add_by` as of `assign`.
 
     Raises:
         QuantizationError: scores that do not fit or are not finite (all layers are listed).
     """
     scores = scorer(network)
+    order = shift_add_by(network) if shift_add_by else None
     formats: dict[str, tuple[str, ...]] = {}
     findings: list[RmsmpError] = []
     for op in network.layers():
+        if op.name in pinned:
+            formats[op.name] = (PINNED_FORMAT,) * op.shape[0]
+            continue
         try:
-            if op.name not in scores:
+            if op.name not in scores or (order is not None and op.name not in order):
                 raise QuantizationError("the scores leave it out")
             formats[op.name] = layer_formats(
-                _array(network.weight(op)), scores[op.name], ratio, shift_add
-            )
+                _array(network.weight(op)), scores[op.name], ratio, shift_add,
+                None if order is None else order[op.name],
+            )  # fmt: skip
         except QuantizationError as error:
             findings.append(error.within(place(op)))
     if findings:

@@ -8,13 +8,16 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rmsmp_hls.errors import ConfigError, QuantizationError, RmsmpError
-from rmsmp_hls.numerics.codebooks import codebook
+from rmsmp_hls.numerics.codebooks import codebook, mix_formats
+from rmsmp_hls.quant.ends import PINNED_FORMAT
 from rmsmp_hls.train.model import RmsmpModel
 
 Table = Mapping[str, Sequence[str] | str]
 """Layer name -> codebook name of every row, or one name for all of them."""
 
 _MOST_BYTES = 1 << 24
+_PINNED = "is a first or last layer, which first_last='fixed8' keeps in Fixed-8"
+_UNPIN = "leave it out of the table, or prepare the network with first_last='same'"
 
 
 def table_of(model: RmsmpModel) -> dict[str, tuple[str, ...]]:
@@ -87,12 +90,14 @@ def checked_table(model: RmsmpModel, table: Table) -> dict[str, tuple[str, ...]]
     Raises:
         QuantizationError: layers, numbers of rows or formats that do not fit (all are listed).
     """
-    layers = {op.name: op.shape[0] for op in model.layers()}
+    layers, pinned = {op.name: op.shape[0] for op in model.layers()}, model.pinned()
     checked: dict[str, tuple[str, ...]] = {}
     findings: list[RmsmpError] = []
     for name, formats in table.items():
         try:
             checked[name] = _checked(name, formats, layers, model.codebook)
+            if name in pinned and set(checked[name]) != {PINNED_FORMAT}:
+                raise QuantizationError(_PINNED, where=f"layer {name!r}", fix=_UNPIN)
         except QuantizationError as error:
             findings.append(error)
     if findings:
@@ -116,7 +121,7 @@ def _checked(
     if len(rows) != layers[name]:
         text = f"has {layers[name]} rows, the table gives {len(rows)} formats"
         raise QuantizationError(text, where=where)
-    allowed = (shift_add, "Fixed-4", "Fixed-8")
+    allowed = mix_formats(shift_add)
     own = {given: _own_name(given) for given in set(map(str, rows))}
     if wrong := sorted(given for given, name in own.items() if name not in allowed):
         text = f"formats {wrong} are not available"

@@ -17,6 +17,7 @@ from rmsmp_hls.frontend.load import load_model
 from rmsmp_hls.ir.float_ops import BatchNorm
 from rmsmp_hls.ir.graph import FloatGraph
 from rmsmp_hls.train.model import RmsmpModel, prepare, prepare_traced
+from rmsmp_hls.train.settings import ScaleSettings
 from rmsmp_hls.trainer.factories import call_factory
 from rmsmp_hls.trainer.seeds import seed_all
 
@@ -42,6 +43,11 @@ def build_model(
     """
     widths = (settings.activation_bits, settings.residual_bits, settings.input_bits)
     ratio = show_ratio(settings.ratio)
+    scales = ScaleSettings(
+        settings.activation_scale,  # type: ignore[arg-type]
+        settings.weight_scale,  # type: ignore[arg-type]
+        settings.weight_fit,  # type: ignore[arg-type]
+    )
     if source.checkpoint is not None:
         graph = load_model(source.checkpoint).graph
         shape = graph.input.shape
@@ -53,6 +59,7 @@ def build_model(
         return prepare_traced(
             holder(graph), graph, codebook=settings.codebook, ratio=ratio, widths=widths,
             multipliers=settings.multipliers, scale_values=settings.scale_values,
+            first_last=settings.first_last, scales=scales,
         )  # fmt: skip
     assert source.factory is not None
     seed_all(seed, "network")
@@ -67,7 +74,9 @@ def build_model(
     return prepare(
         module, image[None], codebook=settings.codebook, ratio=ratio, activation_bits=widths[0],
         residual_bits=widths[1], input_bits=widths[2], multipliers=settings.multipliers,
-        scale_values=settings.scale_values,
+        scale_values=settings.scale_values, first_last=settings.first_last,
+        activation_scale=scales.activation_scale, weight_scale=scales.weight_scale,
+        weight_fit=scales.weight_fit,
     )  # fmt: skip
 
 

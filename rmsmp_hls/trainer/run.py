@@ -13,8 +13,9 @@ import torch
 from rmsmp_hls.config.training import TrainConfig
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.frontend.whole_file import remove_leftovers
-from rmsmp_hls.train.assign import realized
+from rmsmp_hls.train.assign import lacking_text, realized
 from rmsmp_hls.train.model import RmsmpModel
+from rmsmp_hls.train.table import checked_table, load_table
 from rmsmp_hls.trainer.data import Batch, Data, SeededItems, check_item, load_data
 from rmsmp_hls.trainer.log import LOG, Log
 from rmsmp_hls.trainer.measure import first_batch
@@ -80,6 +81,8 @@ def train(config: TrainConfig, folder: Path, progress: Progress | None = None) -
         _check_count(config, len(data.training))
         image = check_item(data)
         model = build_model(config.model, config.quantization, image, folder, config.seed)
+        if config.assignment.table is not None:  # now, not after the float epochs
+            checked_table(model, load_table(config.assignment.table))
         model.to(who.device)
         path, saved, resumed = config.out / STATE, None, ""
         if path.is_file():
@@ -101,22 +104,27 @@ def train(config: TrainConfig, folder: Path, progress: Progress | None = None) -
         finally:
             if log is not None:
                 log.close()
-        return _outcome(session, resumed, log)
+        return _outcome(config, session, resumed, log)
 
 
-def _outcome(session: Session, resumed: str, log: Log | None) -> TrainOutcome:
+def _outcome(config: TrainConfig, session: Session, resumed: str, log: Log | None) -> TrainOutcome:
     from rmsmp_hls.frontend.checkpoint import load_checkpoint
 
     rows: dict[str, int] = {}
-    for layer in realized(session.model).values():
+    model, counts = session.model, realized(session.model)
+    for layer in counts.values():
         for name, count in layer.items():
             rows[name] = rows.get(name, 0) + count
+    mixed = {name: rows for name, rows in counts.items() if name not in model.pinned()}
+    few: tuple[str, ...] = ()
+    if config.assignment.table is None:
+        few = lacking_text(mixed, model.rmsmp.ratio, model.codebook)
     position, path = session.position, session.folder / MODEL
     accuracy = load_checkpoint(path).fake_quantized_accuracy if session.who.first else None
     return TrainOutcome(
         path, session.who.first, resumed, position.float_accuracy, accuracy,
         position.best_accuracy, position.best_epoch, rows,
-        (log.warning,) if log is not None and log.warning else (),
+        (*((log.warning,) if log is not None and log.warning else ()), *few),
     )  # fmt: skip
 
 

@@ -14,11 +14,14 @@ from torch.optim import Optimizer
 
 from rmsmp_hls.config.training import PhaseSettings, TrainConfig
 from rmsmp_hls.frontend.parameters import parameter_readings
-from rmsmp_hls.train.assign import assign_rows
+from rmsmp_hls.train.admm import Admm
+from rmsmp_hls.train.assign import assign, scorer
 from rmsmp_hls.train.calibrate import calibrate
 from rmsmp_hls.train.evaluate import images_at_once
 from rmsmp_hls.train.execute import lookup
+from rmsmp_hls.train.finite import first_bad_parameter, first_not_finite, not_finite
 from rmsmp_hls.train.model import PREFIX, RmsmpModel, evaluating
+from rmsmp_hls.train.refresh import assignment_due
 from rmsmp_hls.train.save import save
 from rmsmp_hls.trainer.data import (
     Batch,
@@ -28,7 +31,6 @@ from rmsmp_hls.trainer.data import (
     check_labels,
     training_order,
 )
-from rmsmp_hls.trainer.finite import first_bad_parameter, first_not_finite, not_finite
 from rmsmp_hls.trainer.log import Log
 from rmsmp_hls.trainer.loss import Loss, Teacher, float_tensors, hard_loss
 from rmsmp_hls.trainer.measure import accuracy, first_batch, some_batches, spread
@@ -132,12 +134,13 @@ class Session:
 
     def _assign(self) -> None:
         settings, device = self.config.assignment, self.who.device
-        indices = spread(self.count, settings.images)
-        images, labels = first_batch(self._items("assignment"), indices, self.classes)
-        assign_rows(
-            self.model, method=settings.method, loss_fn=hard_loss,  # type: ignore[arg-type]
-            batch=(images.to(device), labels.to(device)), seed=self.config.seed,
-        )  # fmt: skip
+        if settings.table is not None:
+            assign(self.model, settings.table)
+        else:
+            indices = spread(self.count, settings.images)
+            images, labels = first_batch(self._items("assignment"), indices, self.classes)
+            batch = (images.to(device), labels.to(device))
+            assign(self.model, scorer(settings.method, hard_loss, batch, seed=self.config.seed))
         self.who.same(iter(self.model.state_dict().values()))
         self.model.rmsmp.refresh()
 
@@ -152,13 +155,16 @@ class Session:
         if quantized and half == torch.float16:
             half = None  # sums of products of codes pass its largest number, 65504
         scaler = torch.amp.GradScaler(self.who.device.type, enabled=half == torch.float16)
+        admm = Admm(model, self.config.admm.rho) if quantized and self.config.admm.rho else None
         if self.saved is not None:
             optimizer.load_state_dict(self.saved.optimizer)
             scaler.load_state_dict(self.saved.scaler)
+            if admm is not None:
+                admm.load_state_dict(self.saved.admm)
             self.saved = None
         teacher = Teacher(model, self.teacher) if quantized and self.teacher else None
         phase = _Phase(
-            name, settings, optimizer, scaler, half, Loss(self.config.loss, teacher),
+            name, settings, optimizer, scaler, half, Loss(self.config.loss, teacher), admm,
             self.who.wrap(model),
         )  # fmt: skip
         model.rmsmp.refresh()  # several processes: the first one's formats came with `wrap`
@@ -170,13 +176,10 @@ class Session:
 
     def _epoch(self, phase: _Phase) -> None:
         position, began = self.position, time.monotonic()
-        refresh = self.config.assignment.refresh_epochs
-        last = phase.settings.epochs - self.config.assignment.frozen_epochs
-        if (
-            phase.name == QUANTIZED and position.step == 0 and 0 < position.epoch < last
-            and refresh and position.epoch % refresh == 0
-        ):  # fmt: skip
+        if phase.name == QUANTIZED and position.step == 0 and self._assignment_due(phase.settings):
             self._assign()
+        first_frozen = phase.settings.epochs - self.config.batch_norm.frozen_epochs
+        self.model.freeze_batch_norm(phase.name == QUANTIZED and position.epoch >= first_frozen)
         place = (phase.name, position.epoch)
         order = training_order(self.count, self.config.data.batch_size, self.config.seed, *place)
         mine = [self.who.share(batch) for batch in order[position.step :]]
@@ -197,6 +200,12 @@ class Session:
             )  # fmt: skip
         self._save(phase)
 
+    def _assignment_due(self, settings: PhaseSettings) -> bool:
+        """Whether the epoch begins with another assignment; epoch 0 has that of `_quantize`."""
+        again, epoch = self.config.assignment, self.position.epoch
+        last = settings.epochs - again.frozen_epochs
+        return epoch > 0 and assignment_due(epoch, again.refresh_epochs, last)
+
     def _step(self, phase: _Phase, images: Tensor, labels: Tensor) -> None:
         position, device = self.position, self.who.device
         check_labels(labels, self.classes)
@@ -204,9 +213,14 @@ class Session:
         seed_all(self.config.seed, phase.name, position.epoch, position.step, self.who.rank)
         done = position.epoch * self.steps + position.step
         set_lr(phase.optimizer, lr_factor(phase.settings, done, self.steps))
+        moved = self.config.admm.update_steps or self.steps
+        if phase.admm is not None and done and done % moved == 0:
+            phase.admm.update()
         with phase.autocast(device):
             outputs = phase.called(images)
         loss = phase.loss(outputs, images, labels)
+        if phase.admm is not None:
+            loss = loss + phase.admm.penalty()
         mean = self.who.sum(float(loss.detach()))[0] / self.who.size
         if not math.isfinite(mean):
             with phase.autocast(device):
@@ -266,6 +280,7 @@ class Session:
             save_state(
                 self.folder / STATE, self.config, self.position, self.model,
                 phase.optimizer.state_dict(), phase.scaler.state_dict(), self.teacher,
+                phase.admm.state_dict() if phase.admm is not None else {},
             )  # fmt: skip
 
 
@@ -279,6 +294,7 @@ class _Phase:
     scaler: Any
     half: torch.dtype | None
     loss: Loss
+    admm: Admm | None
     called: nn.Module
 
     def autocast(self, device: torch.device) -> torch.autocast:

@@ -62,6 +62,7 @@ class Saved:
     optimizer: dict[str, Any]
     scaler: dict[str, Any]
     teacher: dict[str, Tensor]
+    admm: dict[str, dict[str, Tensor]]
 
 
 def save_state(
@@ -72,6 +73,7 @@ def save_state(
     optimizer: Mapping[str, Any],
     scaler: Mapping[str, Any],
     teacher: Mapping[str, Tensor],
+    admm: Mapping[str, Mapping[str, Tensor]],
 ) -> None:
     """Replace the state file, whole or not at all.
 
@@ -81,7 +83,7 @@ def save_state(
     content = {
         "schema": SCHEMA, "version": VERSION, "settings": dict(_settings(config)),
         "position": asdict(position), "model": model.state_dict(), "optimizer": dict(optimizer),
-        "scaler": dict(scaler), "teacher": dict(teacher),
+        "scaler": dict(scaler), "teacher": dict(teacher), "admm": dict(admm),
     }  # fmt: skip
     buffer = io.BytesIO()
     torch.save(content, buffer)
@@ -114,7 +116,7 @@ def load_state(path: Path, config: TrainConfig, model: RmsmpModel) -> Saved:
         )
     try:
         tensors, position = content["model"], Position(**content["position"])
-        rest = content["optimizer"], content["scaler"], content["teacher"]
+        rest = content["optimizer"], content["scaler"], content["teacher"], content["admm"]
         before = dict(content["settings"])
     except (KeyError, TypeError, ValueError) as error:
         raise ArtefactError(

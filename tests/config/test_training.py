@@ -4,13 +4,22 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from rmsmp_hls.config.training import ASSIGNMENTS, LossSettings, TrainConfig
+from rmsmp_hls.config.training import (
+    ACTIVATION_SCALES,
+    ASSIGNMENTS,
+    WEIGHT_FITS,
+    WEIGHT_SCALES,
+    LossSettings,
+    TrainConfig,
+)
 from rmsmp_hls.config.training_file import load_train_config
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.train.assign import METHODS
+from rmsmp_hls.train.settings import ActivationScale, WeightFit, WeightScale
 
 MINIMAL = """
 model: {factory: "mine:network"}
@@ -110,6 +119,9 @@ precision: [float16]
         ("model: {factory: net}\ndata: {train: a.npz}", "names no function"),
         ("model: {checkpoint: a, weights: b}\ndata: {train: a.npz}", "belong to a factory"),
         ('model: {checkpoint: a}\ndata: {factory: "a:b", validation: c}', "its own validation"),
+        (MINIMAL + "assignment: {table: a.yaml, refresh_epochs: 2}", "same rows every time"),
+        (MINIMAL + "admm: {rho: -1}", "rho: must be at least 0"),
+        (MINIMAL + "quantization: {first_last: 8bit}", "unknown first_last '8bit'"),
         ("- a", "write one `key: value` line"),
     ],
 )
@@ -144,6 +156,13 @@ def test_limits_hold_without_a_file_too() -> None:
     """The classes check themselves when they come together."""
     with pytest.raises(ConfigError, match=r"loss\.temperature: must be above 0"):
         TrainConfig(loss=LossSettings(temperature=0))
+
+
+def test_ways_to_scale_are_those_of_training() -> None:
+    """The lists for users are those of `prepare`."""
+    assert get_args(ActivationScale) == ACTIVATION_SCALES
+    assert get_args(WeightScale) == WEIGHT_SCALES
+    assert get_args(WeightFit) == WEIGHT_FITS
 
 
 def test_assignments_are_those_of_training() -> None:

@@ -18,9 +18,9 @@ OTHER: dict[str, Any] = {
     "data": Path("data.npz"), "array": {"channels": 16, "pixels": 2}, "lut_share": 0.5,
     "dsp_share": 0.25, "bram_share": 1.0, "storages": ("native",), "top": "other",
     "calib": Path("calib.npz"), "calib_images": 7, "mean": (-0.485, 0.1), "std": (0.229,),
-    "activation_bits": 5, "residual_bits": 6, "input_bits": 7, "method": "percentile",
-    "percentile": 99.5, "bias_correction": False, "equalize": "off", "multipliers": "k-hot:2",
-    "scale_values": "po2",
+    "multipliers": "k-hot:2", "scale_values": "po2",
+    "activation_bits": 5, "residual_bits": 6, "input_bits": 7, "first_last": "fixed8",
+    "method": "percentile", "percentile": 99.5, "bias_correction": False, "equalize": "off",
 }  # fmt: skip
 NO_RESULT = {"model", "board", "part", "out", "start", "force", "dump_ir"}
 

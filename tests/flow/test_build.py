@@ -14,6 +14,7 @@ from torch import nn
 
 from rmsmp_hls.flow import STAGES, BuildOutcome
 from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.quant_ops import QuantMatmul
 from rmsmp_hls.ir.serialize import load_graph
 from rmsmp_hls.pack.design import TRACE
 from rmsmp_hls.pack.files import load_design
@@ -120,6 +121,37 @@ def test_the_folder_holds_what_a_person_can_read_and_run(built: BuildOutcome) ->
     report = json.loads((built.out / "report.json").read_text())
     assert report["schema"] == "rmsmp-hls/report"
     assert report["performance"]["ddr_bytes"] > (built.out / "4_packed/weights.bin").stat().st_size
+
+
+def test_narrow_rows_are_built_as_rows_of_four_bits(tmp_path: Path) -> None:
+    """A mix of 3 bits simulates exactly; its report says in what formats the array holds it."""
+    model = save_model(tmp_path / "model.pt", codebook="PoT-3")
+    outcome = build(model, tmp_path / "out")
+    check(outcome)
+    assert formats_of(outcome.out) == {"PoT-4", "Fixed-4", "Fixed-8"}
+    quantized = load_graph(outcome.out / "2_quantize" / "quant.json")
+    trained = {name for op in quantized.of_type(QuantMatmul) for name in op.formats}
+    assert trained == {"PoT-3", "Fixed-3", "Fixed-8"}
+    assert outcome.report.quantization.codebook == "PoT-3"
+    assert any("PoT-3 and Fixed-3 are stored" in note for note in outcome.report.notes)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["SP2-3", "PoT-2"])
+def test_other_narrow_codebooks_are_built_exactly(name: str, tmp_path: Path) -> None:
+    """Both storage types; a ratio with rows of every format."""
+    model = save_model(tmp_path / "model.pt", codebook=name, ratio="40:40:20")
+    check(build(model, tmp_path / "out", storages=BOTH))
+    assert formats_of(tmp_path / "out") == {f"{name[:3]}-4", "Fixed-4", "Fixed-8"}
+
+
+def test_a_narrow_codebook_of_the_command_line(model: Path, seeded: Path) -> None:
+    """Another width renames the fixed rows too: none of the old width is left."""
+    outcome = build(model, seeded, codebook="pot-2")
+    check(outcome)
+    params = json.loads((outcome.out / "2_quantize" / "params.json").read_text())
+    names = {name for rows in params["rows"].values() for name in rows["formats"]}
+    assert names == {"PoT-2", "Fixed-2", "Fixed-8"}
 
 
 @pytest.mark.slow

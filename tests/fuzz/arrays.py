@@ -36,6 +36,7 @@ def random_array(choices: Choices) -> ArrayShape:
         dsp=choices.pick(tuple(DspFamily)),
         min_step=choices.pick((8, 9, 16)),
         multiplier_terms=choices.pick((0, 2, 1, 3, 0)),
+        window_taps=choices.pick((4, 1)),
     )  # fmt: skip
 
 

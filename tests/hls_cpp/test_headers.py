@@ -20,6 +20,7 @@ COVERED_BY = {
     "pragmas": "test_types",
     "units": "test_types",
     "fetch": "test_activation_memory",
+    "window": "test_activation_memory",
 }
 QUICK_AP_INT = (
     "test_dot",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,17 +52,19 @@ def slow_iterations(tiling: Tiling, array: ArrayShape) -> int:
 
 @given(
     out=st.tuples(st.integers(1, 12), st.integers(1, 12)), stride=st.integers(1, 4),
+    span=st.sampled_from((1, 3)),
     steps=st.integers(1, 40), row_tiles=st.integers(1, 5), planes=st.integers(1, 2),
     logits=st.booleans(), tile_groups=st.integers(1, 40), drain=st.sampled_from((1, 2, 4, 8, 16)),
     bits=st.sampled_from((32, 64, 128)),
 )  # fmt: skip
 def test_the_closed_form_is_the_sum_over_blocks(
-    out, stride, steps, row_tiles, planes, logits, tile_groups, drain, bits
+    out, stride, span, steps, row_tiles, planes, logits, tile_groups, drain, bits
 ) -> None:
     """Any tiling; what binds is charged without loss."""
     array = replace(ARRAY, tile_groups=tile_groups, drain_rows=drain, weight_word_bits=bits)
     tiling = choose_tiling(
-        array, out_height=out[0], out_width=out[1], stride_w=stride, steps=steps,
+        array, out_height=out[0], out_width=out[1],
+        group_pixels=pixels_of_group(array, stride, logits, span), steps=steps,
         row_tiles=row_tiles, planes=planes, logits=logits,
     )  # fmt: skip
     assert 1 <= tiling.last_groups <= tiling.groups_per_tile <= tile_groups
@@ -76,7 +79,7 @@ def test_what_binds_is_named() -> None:
     def binds(height: int, steps: int, **changes: int) -> str:
         array = replace(ARRAY, **changes)
         tiling = choose_tiling(
-            array, out_height=height, out_width=4, stride_w=1, steps=steps, row_tiles=4,
+            array, out_height=height, out_width=4, group_pixels=4, steps=steps, row_tiles=4,
             planes=1, logits=False,
         )  # fmt: skip
         return matmul_cycles(tiling, array).binds
@@ -95,6 +98,17 @@ def test_strides_bound_the_pixels_of_a_group() -> None:
     assert pixels_of_group(ARRAY, 2, logits=False) == 4
     assert pixels_of_group(ARRAY, 4, logits=False) == 2
     assert pixels_of_group(ARRAY, 1, logits=True) == 1
+
+
+@pytest.mark.parametrize("span", [2, 3, 4])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_the_columns_of_a_group_of_windows_lie_in_distinct_banks(span: int, stride: int) -> None:
+    """As many pixels as columns allow, no more than TP."""
+    pixels = pixels_of_group(ARRAY, stride, logits=False, span=span)
+    columns = {x * stride + tap for x in range(pixels) for tap in range(span)}
+    assert max(columns) < ARRAY.banks
+    assert pixels == ARRAY.pixels or max(columns) + stride >= ARRAY.banks
+    assert pixels_of_group(ARRAY, stride, logits=True, span=span) == 1
 
 
 def test_the_small_formulas() -> None:

@@ -92,7 +92,7 @@ def pickled() -> bytes:
 def zipped(name: str, data: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr(name, data)
+        archive.writestr(zipfile.ZipInfo(name), data)  # of 1980: names of tests hold the bytes
     return buffer.getvalue()
 
 

@@ -36,6 +36,7 @@ def _with(graph: Graph, name: str, **changes) -> Graph:
         ({"shift": 60}, "shift 60"),
         ({"inputs": ("nowhere",)}, "before it is made"),
         ({"formats": ("SP2-4",)}, "formats"),
+        ({"formats": ("Fixed-3",) * 10}, "stores Fixed-3 as Fixed-4"),
         ({"multiplier": ConstTensor(np.full(10, 1 << 20))}, "18 bits"),
         ({"output": None}, "not the result"),
     ],

@@ -122,6 +122,30 @@ def test_any_vector_operation(kernel, stride, padding, form, out, depth, kind, s
     assert_equal(net.graph(), ARRAY, 1, seed)
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    kernel=st.tuples(st.integers(1, 3), st.integers(2, 7)), stride=st.integers(1, 2),
+    padding=st.integers(0, 3), depth=st.integers(2, 40), per_channel=st.integers(1, 2),
+    form=st.tuples(st.integers(2, 8), st.booleans()), channels=st.sampled_from((4, 8, 16)),
+    banks=st.sampled_from((4, 8, 16)), seed=st.integers(0, 1000),
+)  # fmt: skip
+def test_any_depthwise_layer_as_windows(
+    kernel, stride, padding, depth, per_channel, form, channels, banks, seed
+) -> None:
+    """Wide and narrow kernels, both strides, several rows per channel, codes of two planes."""
+    array = replace(
+        ARRAY, shift_add_lanes=8, fixed4_lanes=8, fixed8_lanes=4, drain_rows=4, pixels=4,
+        channels=channels, banks=banks, window_taps=4,
+    )  # fmt: skip
+    padding = min(padding, kernel[1] // 2)
+    geometry = Window(kernel, (1, stride), (0, padding, 0, padding))
+    net = Builder((depth, 3, 9), fmt(*form), seed)
+    net.matmul("e", "x", depth, fmt(*form))
+    net.matmul("d", "e", per_channel * depth, fmt(4), geometry, groups=depth)
+    net.matmul("last", "d", 3, fmt(4))
+    assert_equal(net.graph(), array, 1, seed)
+
+
 SHAPES = (
     {},
     {"channels": 4, "drain_rows": 2, "shift_add_lanes": 4, "fixed4_lanes": 2, "fixed8_lanes": 2},
@@ -129,6 +153,7 @@ SHAPES = (
     {"pixels": 2, "banks": 2, "tile_groups": 1},
     {"channels": 32, "banks": 4, "drain_rows": 2, "shift_add_lanes": 5, "fixed4_lanes": 2,
      "fixed8_lanes": 1},
+    {"shift_add_lanes": 8, "fixed4_lanes": 8, "fixed8_lanes": 4, "drain_rows": 4, "window_taps": 4},
 )  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def test_a_design_with_slots_and_a_fold_reads_back_equal(tmp_path: Path) -> None
 def test_the_header_is_as_documented(design: PackedDesign) -> None:
     """Keys and values that the page promises."""
     header = json.loads(design_files(design)["design.json"])
-    assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 2)
+    assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 3)
     assert header["array"]["dsp"] == "DSP48E2"
     assert header["input"]["words"] == 9 * 7
     assert set(header["files"]) == {PROGRAM, TRACE, "weights.bin", "params.bin"}

@@ -26,7 +26,7 @@ from rmsmp_hls.ir.quant_ops import (
 )
 from rmsmp_hls.ir.types import ActFormat, ConstTensor, Window
 from rmsmp_hls.ir.verify import verify
-from rmsmp_hls.numerics.codebooks import CODEBOOKS, decode_rows
+from rmsmp_hls.numerics.codebooks import CODEBOOKS, SHIFT_ADD_NAMES, decode_rows
 from rmsmp_hls.numerics.functions import FUNCTIONS
 from rmsmp_hls.numerics.requantize import quantize_values
 from rmsmp_hls.passes.lower import lower
@@ -37,7 +37,7 @@ from tests.networks import NetworkBuilder, params_for, residual_network
 from tests.quant.real_valued import computed, evaluate, function, windows
 
 
-@pytest.mark.parametrize("shift_add", ["SP2-4", "PoT-4", "APoT-4"])
+@pytest.mark.parametrize("shift_add", SHIFT_ADD_NAMES)
 @pytest.mark.parametrize("signed", [True, False])
 def test_integer_network_equals_real_evaluation_up_to_ties(shift_add: str, signed: bool) -> None:
     """Every tensor's codes agree but for roundings near a tie, and then by one code."""
@@ -88,6 +88,23 @@ def test_weight_codes_do_not_change_in_lowering() -> None:
         lowered = integer.op(op.name)
         assert lowered.codes.array.reshape(-1).tolist() == op.codes.array.reshape(-1).tolist()
         assert lowered.formats == op.formats
+
+
+@pytest.mark.parametrize("shift_add", ["SP2-3", "PoT-3", "PoT-2"])
+def test_weight_integers_of_narrow_rows_do_not_change_in_lowering(shift_add: str) -> None:
+    """Their codes become those of 4-bit rows, with the same integers and the same bounds."""
+    graph = residual_network(5)
+    quantized = quantize(graph, params_for(graph, shift_add))
+    integer = lower(quantized)
+    verify(quantized, "quantize")
+    verify(integer, "lower")
+    for op in quantized.of_type(QuantMatmul):
+        lowered = integer.op(op.name)
+        before = decode_rows(op.codes.array, op.formats)
+        after = decode_rows(lowered.codes.array, lowered.formats)
+        assert after.reshape(-1).tolist() == before.reshape(-1).tolist()
+        assert lowered.formats == tuple(CODEBOOKS[name].array_format for name in op.formats)
+        assert {shift_add, f"Fixed-{shift_add[-1]}"} <= set(op.formats)
 
 
 @pytest.mark.parametrize("name", list(CODEBOOKS))

@@ -25,7 +25,8 @@ def slow_scale(row: np.ndarray, book: Codebook) -> float:
         return float(((row - quantize_row(row / scale, 1.0, book) * scale) ** 2).sum())
 
     best = np.abs(row).max() / book.max_magnitude
-    for grid in (np.linspace(0.20, 1.05, 48), np.linspace(0.97, 1.03, 13)):
+    coarse = np.linspace(0.20, 1.05, 48) if book.bits > 3 else np.linspace(0.04, 1.05, 102)
+    for grid in (coarse, np.linspace(0.97, 1.03, 13)):
         scales = best * grid
         best = scales[int(np.argmin([error(scale) for scale in scales]))]
     codes = quantize_row(row / best, 1.0, book)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from rmsmp_hls.codegen.file_writer import write_plan
 from rmsmp_hls.codegen.project import ProjectSettings, generate, vector_files
 from rmsmp_hls.pack.design import PROGRAM, TRACE, PackedDesign
+from rmsmp_hls.pack.program import VERSION
 from tests.codegen import tiny_design
 
 IMAGES = 6
@@ -55,7 +56,7 @@ void fake_top(const RmsmpUnits::Word32* program, const RmsmpUnits::WeightWord*,
 def program(words: int, operations: int, output_words: int, counts: list[int]) -> np.ndarray:
     """Return program words that the testbench takes."""
     made = np.zeros(words, "<u4")
-    made[:8] = [0x4D534D52, 2, operations, 0, 0, 4, output_words, 0]
+    made[:8] = [0x4D534D52, VERSION, operations, 0, 0, 4, output_words, 0]
     made[30 : 30 + len(counts)] = counts
     return made
 

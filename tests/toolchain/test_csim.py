@@ -160,7 +160,7 @@ def test_testbench_limits_and_batches(tmp_path: Path, build: Path) -> None:
         ("data/input.bin", b"", "is not a whole number of images"),
         ("data/input.bin", bytes(5), "is not a whole number of 32-bit words"),
         ("data/expected_trace.bin", bytes(4), "does not hold as many images"),
-        ("data/program.bin", bytes(400), "is not a program of version 2"),
+        ("data/program.bin", bytes(400), "is not a program of version 3"),
         ("data/weights.bin", None, "weights.bin: cannot be opened"),
         ("data/tensors.txt", b"rmsmp-tensors 2\n", "unknown version"),
         ("data/tensors.txt", b"rmsmp-tensors 1\ninput_words 4\ntrace output_words 3 tensors 1\n"

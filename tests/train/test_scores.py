@@ -43,6 +43,37 @@ def test_weight_error_is_that_of_the_quantized_row(model: rt.RmsmpModel) -> None
         assert found[op.name] == pytest.approx(want, rel=1e-5)
 
 
+def test_loss_by_shift_add_is_the_difference_of_the_two_errors(model: rt.RmsmpModel) -> None:
+    """Squared error as APoT-4 less that as Fixed-4, of each row quantized both ways."""
+    found = rt.ShiftAddLossScore("APoT-4")(rt.Network.of(model))
+    book = codebook("APoT-4")
+    for op in model.layers():
+        want = []
+        for row in model.weight(op).detach().double().flatten(1).numpy():
+            scale = row_scale_mse(row, book)
+            shifted = quantize_row(row, scale, book) * scale
+            want.append(((row - shifted) ** 2).sum() - ((row - in_four_bits(row)) ** 2).sum())
+        assert found[op.name] == pytest.approx(want, rel=1e-4, abs=1e-9)
+
+
+def test_another_measure_may_choose_the_shift_add_rows(model: rt.RmsmpModel) -> None:
+    """Fixed-8 goes by the scorer, shift-add to the least of the second measure among the rest."""
+
+    def upwards(network: rt.Network) -> dict[str, np.ndarray]:
+        return {op.name: np.arange(op.shape[0], dtype=float) for op in network.layers()}
+
+    def downwards(network: rt.Network) -> dict[str, np.ndarray]:
+        return {name: -numbers for name, numbers in upwards(network).items()}
+
+    rt.assign(model, upwards, "1:1:1", shift_add_by=downwards)
+    for name, formats in rt.table_of(model).items():
+        low, four, eight = realize_ratio((1, 1, 1), len(formats))
+        want = ("Fixed-4",) * four + (model.codebook,) * low + ("Fixed-8",) * eight
+        assert formats == want, name
+    with pytest.raises(QuantizationError, match="leave it out"):
+        rt.assign(model, upwards, shift_add_by=lambda network: {})
+
+
 def test_output_error_is_that_of_the_layer_with_one_row_replaced() -> None:
     """FILM-QNN's measure: the change of a channel, behind its batch norm, when its row is
     quantized and the layer's input is not; from a model and from a graph alike."""

@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
-from rmsmp_hls.config.training import NetworkSource
+from rmsmp_hls.config.training import AdmmSettings, NetworkSource
 from rmsmp_hls.trainer import train
 from rmsmp_hls.trainer.session import Session
 from tests.trainer.samples import HERE, config
 
 FOLDER = Path(sys.argv[1])
 NETWORK = NetworkSource("tests.trainer.samples:network", {"norm": "no"})
+ADMM = AdmmSettings(rho=0.01, update_steps=3)
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
         torch.save(session.model.state_dict(), FOLDER / f"rank{session.who.rank}.pt")
 
     Session.run = kept  # type: ignore[method-assign]
-    train(config(FOLDER / f"of{os.environ['WORLD_SIZE']}", model=NETWORK), HERE)
+    train(config(FOLDER / f"of{os.environ['WORLD_SIZE']}", model=NETWORK, admm=ADMM), HERE)
 
 
 if __name__ == "__main__":

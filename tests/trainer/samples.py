@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -20,6 +21,7 @@ from rmsmp_hls.config.training import (
     Quantization,
     TrainConfig,
 )
+from rmsmp_hls.trainer import TrainOutcome, train
 
 HERE = Path(__file__).resolve().parent
 
@@ -100,3 +102,33 @@ def states(folder: Path) -> dict[str, Tensor]:
 def same(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     """Whether all tensors are equal to the bit."""
     return list(first) == list(second) and all(torch.equal(first[k], second[k]) for k in first)
+
+
+class Stopped(Exception):
+    """The training was stopped by the test."""
+
+
+class StopAt:
+    """Progress that stops a training at its n-th step."""
+
+    def __init__(self, step: int) -> None:
+        self.left = step
+
+    def stage(self, name: str, state: str, seconds: float | None, detail: str) -> None:
+        """A stage begins or is done."""
+
+    def step(self, text: str, done: int, total: int) -> None:
+        """Stop, if this is the step."""
+        self.left -= 1
+        if self.left == 0:
+            raise Stopped
+
+
+def run(settings: TrainConfig) -> TrainOutcome:
+    """Train, with these functions for the network and the data."""
+    return train(settings, HERE)
+
+
+def log(folder: Path) -> list[dict[str, Any]]:
+    """Return the records of a training."""
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from rmsmp_hls.config.training import NetworkSource
+from rmsmp_hls.config.training import AdmmSettings, NetworkSource
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.trainer import train
 from rmsmp_hls.trainer.processes import Processes, processes
@@ -22,7 +22,8 @@ ROOT = HERE.parents[1]
 
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path: Path) -> None:
-    """Both end with the same bits, and with what one process makes of the whole batches."""
+    """Both end with the same bits, and with what one process makes of the whole batches;
+    with ADMM, whose penalty each adds by itself."""
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone",
                "--nproc-per-node", "2", "-m", "tests.trainer.one_rank", str(tmp_path)]  # fmt: skip
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
@@ -31,7 +32,8 @@ def test_two_processes_train_as_one(tmp_path: Path) -> None:
     ranks = [torch.load(tmp_path / f"rank{rank}.pt") for rank in range(2)]
     assert same(ranks[0], ranks[1])
     network = NetworkSource("tests.trainer.samples:network", {"norm": "no"})
-    train(config(tmp_path / "of1", model=network), HERE)
+    admm = AdmmSettings(rho=0.01, update_steps=3)
+    train(config(tmp_path / "of1", model=network, admm=admm), HERE)
     alone = states(tmp_path / "of1")
     assert alone.keys() == ranks[0].keys()
     for key, tensor in alone.items():

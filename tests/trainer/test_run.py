@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,54 +13,25 @@ import numpy as np
 import pytest
 import torch
 
-from rmsmp_hls.config.training import (
-    DataSource,
-    NetworkSource,
-    PhaseSettings,
-    TrainConfig,
-)
+from rmsmp_hls.config.training import DataSource, NetworkSource, PhaseSettings
 from rmsmp_hls.errors import ArtefactError, ConfigError, ModelImportError, QuantizationError
 from rmsmp_hls.frontend.checkpoint import load_checkpoint
-from rmsmp_hls.trainer import TrainOutcome, train
+from rmsmp_hls.trainer import train
 from rmsmp_hls.trainer.session import Session
-from tests.trainer.samples import HERE, config, data, network, same, states
+from tests.trainer.samples import (
+    HERE,
+    StopAt,
+    Stopped,
+    config,
+    data,
+    log,
+    network,
+    run,
+    same,
+    states,
+)
 
 ROOT = HERE.parents[1]
-
-
-class Stopped(Exception):
-    """The training was stopped by the test."""
-
-
-class StopAt:
-    """Progress that stops a training at its n-th step."""
-
-    def __init__(self, step: int) -> None:
-        self.left = step
-
-    def stage(self, name: str, state: str, seconds: float | None, detail: str) -> None:
-        pass
-
-    def step(self, text: str, done: int, total: int) -> None:
-        self.left -= 1
-        if self.left == 0:
-            raise Stopped
-
-
-def run(settings: TrainConfig) -> TrainOutcome:
-    return train(settings, HERE)
-
-
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a training that nothing stopped."""
-    out = tmp_path_factory.mktemp("whole") / "out"
-    run(config(out))
-    return out
-
-
-def log(folder: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
 def test_it_writes_what_build_reads(whole: Path) -> None:

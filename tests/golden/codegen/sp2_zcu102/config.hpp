@@ -23,7 +23,8 @@ struct RmsmpConfig {
     kWeightWordBits = 64,
     kAccBits = 20,
     kMinStep = 8,
-    kMultiplierTerms = 0
+    kMultiplierTerms = 0,
+    kWindowTaps = 1
   };
 
   /// 2 x 2 packing of DSP48E2: field width, products per cascade, offset, width of port A.

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from rmsmp_hls.train import RmsmpModel, calibrate, prepare
-from rmsmp_hls.trainer.finite import first_bad_parameter, first_not_finite
+from rmsmp_hls.train.finite import first_bad_parameter, first_not_finite
 from tests.trainer.samples import network
 
 

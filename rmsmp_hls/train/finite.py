@@ -35,7 +35,8 @@ def first_not_finite(model: RmsmpModel, images: Tensor) -> str:
     parameter, module = lookup(model)
     state = model.rmsmp if model.rmsmp.quantized else None
     WatchedRun(
-        model.graph, model.plan, parameter, module, model.training, state, watch=watch
+        model.graph, model.plan, parameter, module, model.training, state,
+        frozen_norms=model.rmsmp.frozen_norms, watch=watch,
     )(images)  # fmt: skip
     return places[0] if places else ""
 
@@ -53,6 +54,24 @@ def first_bad_parameter(model: RmsmpModel, *, statistics: bool = True) -> str:
     return ""
 
 
+def check_loss(loss: Tensor, model: RmsmpModel, inputs: Tensor) -> None:
+    """Refuse a loss that is NaN or infinite; for training loops of one's own.
+
+    Call it before `backward`: parameters and optimizer then still are those of the last good step.
+    On a GPU it waits for the loss.
+
+    Args:
+        loss: a scalar.
+        model: the model that made it.
+        inputs: what of; only looked at if the loss is not finite.
+
+    Raises:
+        QuantizationError: it is; names the layer, parameter or input that was not finite first.
+    """
+    if not bool(torch.isfinite(loss.detach()).all()):
+        raise _not_finite(first_not_finite(model, inputs), "", "training", "")
+
+
 def not_finite(phase: str, epoch: int, step: int, place: str, kept: str) -> QuantizationError:
     """Return the error that stops a training.
 
@@ -61,8 +80,13 @@ def not_finite(phase: str, epoch: int, step: int, place: str, kept: str) -> Quan
         place: what was not finite first, "" if only the loss was.
         kept: what of the training is kept.
     """
+    where = f"{phase}, epoch {epoch}, step {step}"
+    return _not_finite(place, ", set clip_norm", where, f"; {kept}")
+
+
+def _not_finite(place: str, more: str, where: str, kept: str) -> QuantizationError:
     return QuantizationError(
         f"the loss is NaN or infinite; not finite first: {place or 'the loss itself'}",
-        where=f"{phase}, epoch {epoch}, step {step}",
-        fix=f"lower lr, warm up longer, set clip_norm, or look at the data; {kept}",
+        where=where,
+        fix=f"lower the learning rate, warm up longer{more}, or look at the data{kept}",
     )
