@@ -32,6 +32,7 @@ ARRAY_KEYS = (
     "acc_bits",
     "min_step",
     "window_taps",
+    "weight_ports",
 )
 """Whole-number fields of `hw.array.ArrayShape` (a test holds the two lists equal)."""
 
