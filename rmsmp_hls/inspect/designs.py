@@ -46,6 +46,7 @@ def design_view(folder: Path, width: int) -> ConsoleRenderable:
         ("input", f"{first.name}, {words.shape((first.channels, first.height, first.width))}, "
                   f"{first.bits} bits {signed}, scale {first.scale:.4g}"),
         ("array", _array_text(design.array)),
+        ("weight ports", f"{design.array.weight_ports} × {design.array.weight_word_bits} bit"),
         ("shift-add codebook", design.array.shift_add_codebook),
         ("blobs", ", ".join(f"{name} {words.size(len(design.blob(name)))}" for name in BLOBS)),
     ]  # fmt: skip
