@@ -158,7 +158,7 @@ def choose_tiling(
     groups = out_height * per_line
     least = ceil_div(groups, array.tile_groups)
     repeat = array.drain_rows if logits else planes
-    rows, words = array.rows, array.weight_beats
+    rows, beats = array.rows, array.weight_beats
     per_group = rows // array.drain_rows * repeat
     best: tuple[int, int, int] | None = None  # iterations, pixel tiles, groups of a tile
     for tiles in dict.fromkeys((least, least + 1, least + 2, 2 * least, 4 * least, 8 * least)):
@@ -168,7 +168,7 @@ def choose_tiling(
         pixel_tiles = ceil_div(groups, per_tile)
         last = groups - (pixel_tiles - 1) * per_tile
         iterations = block_iterations(
-            steps, per_tile, last, pixel_tiles, row_tiles, rows, per_group, words, array.min_step
+            steps, per_tile, last, pixel_tiles, row_tiles, rows, per_group, beats, array.min_step
         )
         if best is None or iterations < best[0]:
             best = iterations, pixel_tiles, per_tile
@@ -193,12 +193,12 @@ def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:
     """
     per_group = array.rows // array.drain_rows * tiling.repeat
     charged = {"compute": 0, "weights": 0, "min_step": 0, "params": 0, "drain": 0}
-    words, least = array.weight_beats, array.min_step
-    charged["weights"] += words  # the prologue
+    beats, least = array.weight_beats, array.min_step
+    charged["weights"] += beats  # the prologue
 
     def charge(groups: int, before: int, count: int) -> None:
-        step = max(groups, words, least)
-        why = "compute" if groups == step else ("weights" if words == step else "min_step")
+        step = max(groups, beats, least)
+        why = "compute" if groups == step else ("weights" if beats == step else "min_step")
         compute, drain = tiling.steps * step, before * per_group
         length = max(compute, array.rows, drain)
         if compute == length:

@@ -3,8 +3,8 @@
 The search walks all combinations of the sizes below, largest arrays first, and leaves one
 as soon as a lower bound of its cycles is behind the best array found. Every depth of the
 activation memory is tried: block RAM that a shallower one leaves to the partial sums may save
-more than its moves to DRAM cost. More weight ports take no more cycles, so an array is tried with
-all that the board has first, and with fewer only if it is quick enough with them. All arrays
+more than its moves to DRAM cost. More weight ports take no more iterations, so an array is tried
+with all that the board has first, and with fewer only if it is quick enough with them. All arrays
 within `TIE` of the best compete on resources, so a small network gets a small array.
 """
 
