@@ -8,6 +8,9 @@
 #define RMSMP_ACTIVATIONS_IN_LUTRAM 0
 #define RMSMP_PARTIAL_SUMS_IN_LUTRAM 1
 
+/// kWeightPorts, for lists of pointers.
+#define RMSMP_WEIGHT_PORTS 1
+
 struct RmsmpConfig {
   enum {
     kShiftAddLanes = 4,
@@ -24,7 +27,8 @@ struct RmsmpConfig {
     kAccBits = 20,
     kMinStep = 8,
     kMultiplierTerms = 0,
-    kWindowTaps = 2
+    kWindowTaps = 2,
+    kWeightPorts = 1
   };
 
   /// 2 x 2 packing of DSP48E2: field width, products per cascade, offset, width of port A.

@@ -3,6 +3,12 @@
 
 #include "compute.hpp"
 #include "transfer.hpp"
+#include "weight_ports.hpp"
+
+/// The pointer of a weight port, and its name.
+#define RMSMP_WEIGHT_POINTER(port) \
+  const typename Storage::template Word<Config::kWeightWordBits>* weights##port
+#define RMSMP_WEIGHT_NAME(port) weights##port
 
 namespace rmsmp {
 
@@ -20,7 +26,7 @@ template <typename Config, typename Storage, int kOpsDepth = Config::kStreamDept
           int kInputsDepth = Config::kStreamDepthInputs,
           int kOutputsDepth = Config::kStreamDepthOutputs, int kDistance = Config::kMinStep>
 void Accelerator(const typename Storage::template Word<32>* program,
-                 const typename Storage::template Word<Config::kWeightWordBits>* weights,
+                 RMSMP_WEIGHT_PORT_LIST(RMSMP_WEIGHT_POINTER),
                  const typename Storage::template Word<128>* params,
                  const typename Storage::template Word<32>* input,
                  typename Storage::template Word<32>* output,
@@ -49,7 +55,7 @@ void Accelerator(const typename Storage::template Word<32>* program,
 #pragma HLS STREAM variable = outputs depth = kOutputsDepth
 
   LoadProgram<U>(program, ops, weight_segments, param_segments, input_words, output_words, images);
-  LoadWeights<U>(weights, weight_segments, weight_tiles, images);
+  LoadWeights<U>(RMSMP_WEIGHT_PORT_LIST(RMSMP_WEIGHT_NAME), weight_segments, weight_tiles, images);
   LoadParams<U>(params, param_segments, row_params, images);
   LoadInput<U>(input, input_words, inputs, images);
   Compute<U, kDistance>(ops, weight_tiles, row_params, inputs, outputs, spill, images);

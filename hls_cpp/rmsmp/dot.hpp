@@ -24,22 +24,22 @@ struct Registers {
   typedef Dot Dots[U::kRows * U::kPixels];  // [row * TP + pixel]
 };
 
-/// Weight word `number` of the coming tile goes to its shadow registers.
+/// Weight beat `number` of the coming tile goes to its shadow registers.
 template <typename U>
-void StoreShadow(typename U::WeightWord word, typename U::Count number,
+void StoreShadow(typename U::WeightBeat beat, typename U::Count number,
                  typename Registers<U>::Shadow& shadow) {
 #pragma HLS INLINE
-ShadowWord:
-  for (int w = 0; w < U::kWeightWords; ++w) {
+ShadowBeat:
+  for (int b = 0; b < U::kWeightBeats; ++b) {
 #pragma HLS UNROLL
-    if (number == w) {
+    if (number == b) {
     ShadowNibble:
-      for (int i = 0; i < U::kNibblesPerWord; ++i) {
+      for (int i = 0; i < U::kNibblesPerBeat; ++i) {
 #pragma HLS UNROLL
-        const int nibble = w * U::kNibblesPerWord + i;
+        const int nibble = b * U::kNibblesPerBeat + i;
         if (nibble < U::kTileNibbles) {
           shadow[nibble / U::kChannels][nibble % U::kChannels] =
-              U::Storage::template GetBits<4>(word, 4 * i);
+              U::Storage::template GetBits<4>(beat, 4 * i);
         }
       }
     }

@@ -1,7 +1,7 @@
 /// Convolution and linear layers: the block loop of the array (docs/hardware.md).
 ///
 /// A block is (pixel tile, row tile). Its loop is flat and does four things in every cycle:
-/// computes one group of one step, takes a weight word of the next step, takes a row's
+/// computes one group of one step, takes a weight beat of the next step, takes a row's
 /// parameters, and drains the block before. The schedule rests on these invariants:
 ///
 /// 1. The two halves of the partial sums: block j computes in half j mod 2 while block
@@ -146,9 +146,9 @@ Block:
       const bool running = plan.computes && (prologue || steps_left > 0);
       const bool active = running && !prologue && in_step < plan.groups;
       const bool loading =
-          running && in_step < U::kWeightWords && (prologue || !(plan.last && steps_left == 1));
+          running && in_step < U::kWeightBeats && (prologue || !(plan.last && steps_left == 1));
       const bool step_ends =
-          running && in_step + 1 == (prologue ? Count(U::kWeightWords) : plan.step_length);
+          running && in_step + 1 == (prologue ? Count(U::kWeightBeats) : plan.step_length);
       const bool draining = t < plan.drain_length;
       const bool refill = draining && drain.rows == 0 && drain.repeat == 0;
 

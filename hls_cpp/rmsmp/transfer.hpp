@@ -98,11 +98,58 @@ Image:
   }
 }
 
-/// Segments of a blob to a stream: (first word, words, repeats) each.
-template <typename Word, typename Word32>
-void LoadSegments(const Word* blob, hls::stream<Word32>& segments, hls::stream<Word>& words,
+/// Word `port` of a beat.
+template <typename Storage, int kBits, typename Beat>
+void PutWord(Beat& beat, int port, const typename Storage::template Word<kBits>& word) {
+#pragma HLS INLINE
+PutLimb:
+  for (int i = 0; i < kBits / 32; ++i) {
+#pragma HLS UNROLL
+    Storage::template SetBits<32>(beat, port * kBits + 32 * i,
+                                  Storage::template GetBits<32>(word, 32 * i));
+  }
+}
+
+/// A number of ports, to choose a function by it: no port that is not there is ever read.
+template <int kPorts>
+struct Ports {};
+
+/// Beat `at`: a word of every port.
+template <typename Storage, int kBits, typename Word, typename Beat>
+void ReadBeat(Ports<1>, const Word* port0, const Word*, const Word*, const Word*, unsigned int at,
+              Beat& beat) {
+#pragma HLS INLINE
+  PutWord<Storage, kBits>(beat, 0, port0[at]);
+}
+template <typename Storage, int kBits, typename Word, typename Beat>
+void ReadBeat(Ports<2>, const Word* port0, const Word* port1, const Word*, const Word*,
+              unsigned int at, Beat& beat) {
+#pragma HLS INLINE
+  PutWord<Storage, kBits>(beat, 0, port0[at]);
+  PutWord<Storage, kBits>(beat, 1, port1[at]);
+}
+template <typename Storage, int kBits, typename Word, typename Beat>
+void ReadBeat(Ports<4>, const Word* port0, const Word* port1, const Word* port2,
+              const Word* port3, unsigned int at, Beat& beat) {
+#pragma HLS INLINE
+  PutWord<Storage, kBits>(beat, 0, port0[at]);
+  PutWord<Storage, kBits>(beat, 1, port1[at]);
+  PutWord<Storage, kBits>(beat, 2, port2[at]);
+  PutWord<Storage, kBits>(beat, 3, port3[at]);
+}
+
+/// Segments of a blob to a stream: (first beat, beats, repeats) each. A beat is a word of every
+/// port. Of the four pointers only the first kPorts are read; callers with fewer repeat one.
+template <typename Storage, int kPorts, int kBits>
+void LoadSegments(const typename Storage::template Word<kBits>* port0,
+                  const typename Storage::template Word<kBits>* port1,
+                  const typename Storage::template Word<kBits>* port2,
+                  const typename Storage::template Word<kBits>* port3,
+                  hls::stream<typename Storage::template Word<32> >& segments,
+                  hls::stream<typename Storage::template Word<kPorts * kBits> >& beats,
                   unsigned int images) {
 #pragma HLS INLINE
+  typedef typename Storage::template Word<kPorts * kBits> Beat;
 Image:
   for (unsigned int image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
@@ -116,26 +163,56 @@ Image:
     Repeat:
       for (unsigned int repeat = 0; repeat < repeats; ++repeat) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
-        SendWords<Word>(blob, first, length, words);
+      Burst:
+        for (unsigned int i = 0; i < length; ++i) {
+// One word of every port per cycle, unconditional and consecutive: a burst on each.
+#pragma HLS PIPELINE II = 1
+#pragma HLS LOOP_TRIPCOUNT min = 3 max = 65536
+          Beat beat = Beat();
+          ReadBeat<Storage, kBits>(Ports<kPorts>(), port0, port1, port2, port3, first + i, beat);
+          beats.write(beat);
+        }
       }
     }
   }
 }
 
-/// Weight tiles, ahead of the computation as far as the FIFO is deep.
+/// Weight tiles, ahead of the computation as far as the FIFO is deep; one, two or four ports.
 template <typename U>
-void LoadWeights(const typename U::WeightWord* weights, typename U::Stream32& segments,
-                 typename U::WeightStream& words, unsigned int images) {
+void LoadWeights(const typename U::WeightWord* weights0, typename U::Stream32& segments,
+                 typename U::WeightStream& beats, unsigned int images) {
 #pragma HLS INLINE off
-  LoadSegments<typename U::WeightWord, typename U::Word32>(weights, segments, words, images);
+  static_assert(U::kWeightPorts == 1, "as many pointers as weight_ports");
+  LoadSegments<typename U::Storage, 1, U::kWordBits>(weights0, weights0, weights0, weights0,
+                                                     segments, beats, images);
+}
+template <typename U>
+void LoadWeights(const typename U::WeightWord* weights0, const typename U::WeightWord* weights1,
+                 typename U::Stream32& segments, typename U::WeightStream& beats,
+                 unsigned int images) {
+#pragma HLS INLINE off
+  static_assert(U::kWeightPorts == 2, "as many pointers as weight_ports");
+  LoadSegments<typename U::Storage, 2, U::kWordBits>(weights0, weights1, weights1, weights1,
+                                                     segments, beats, images);
+}
+template <typename U>
+void LoadWeights(const typename U::WeightWord* weights0, const typename U::WeightWord* weights1,
+                 const typename U::WeightWord* weights2, const typename U::WeightWord* weights3,
+                 typename U::Stream32& segments, typename U::WeightStream& beats,
+                 unsigned int images) {
+#pragma HLS INLINE off
+  static_assert(U::kWeightPorts == 4, "as many pointers as weight_ports");
+  LoadSegments<typename U::Storage, 4, U::kWordBits>(weights0, weights1, weights2, weights3,
+                                                     segments, beats, images);
 }
 
-/// Row parameters.
+/// Row parameters, behind one port.
 template <typename U>
 void LoadParams(const typename U::ParamWord* params, typename U::Stream32& segments,
                 typename U::ParamStream& words, unsigned int images) {
 #pragma HLS INLINE off
-  LoadSegments<typename U::ParamWord, typename U::Word32>(params, segments, words, images);
+  LoadSegments<typename U::Storage, 1, 128>(params, params, params, params, segments, words,
+                                            images);
 }
 
 /// Input images, one behind the other.

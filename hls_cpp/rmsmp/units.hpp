@@ -38,8 +38,12 @@ struct Units {
   static constexpr int kMinStep = Config::kMinStep;
   static constexpr int kWordBits = Config::kWeightWordBits;
   static constexpr int kNibblesPerWord = kWordBits / 4;
+  // A beat is what all weight ports deliver in one cycle: a word of each, that of port 0 lowest.
+  static constexpr int kWeightPorts = Config::kWeightPorts;
+  static constexpr int kBeatBits = kWeightPorts * kWordBits;
+  static constexpr int kNibblesPerBeat = kBeatBits / 4;
   static constexpr int kTileNibbles = kNibbleRows * kChannels;
-  static constexpr int kWeightWords = (kTileNibbles + kNibblesPerWord - 1) / kNibblesPerWord;
+  static constexpr int kWeightBeats = (kTileNibbles + kNibblesPerBeat - 1) / kNibblesPerBeat;
 
   static constexpr int kBankBits = BitsFor<Config::kBanks - 1>::kBits;
   static constexpr int kChannelBits = BitsFor<Config::kChannels - 1>::kBits;
@@ -60,6 +64,9 @@ struct Units {
   static_assert(kChannels % kVectorLanes == 0, "vector_lanes must divide channels");
   static_assert(kVectorLanes % 4 == 0, "vector_lanes must be a multiple of 4");
   static_assert(kWordBits % 32 == 0, "weight_word_bits must be a multiple of 32");
+  static_assert(kWeightPorts == 1 || kWeightPorts == 2 || kWeightPorts == 4,
+                "weight_ports must be 1, 2 or 4");
+  static_assert(kBeatBits <= 1024, "a beat is one number: at most 1024 bits");
   static_assert(kAccBits >= 8 && kAccBits <= 32, "acc_bits must be 8 .. 32");
   static_assert(kMultiplierTerms >= 0 && kMultiplierTerms <= 3,
                 "multiplier_terms must be 0 .. 3: terms of six bits in 18");
@@ -68,9 +75,10 @@ struct Units {
   // Memory words and streams.
   typedef typename Types::template Word<32> Word32;
   typedef typename Types::template Word<kWordBits> WeightWord;
+  typedef typename Types::template Word<kBeatBits> WeightBeat;
   typedef typename Types::template Word<128> ParamWord;
   typedef hls::stream<Word32> Stream32;
-  typedef hls::stream<WeightWord> WeightStream;
+  typedef hls::stream<WeightBeat> WeightStream;
   typedef hls::stream<ParamWord> ParamStream;
 
   // Numbers. Signed where they take part in arithmetic, as wide as their ranges need.

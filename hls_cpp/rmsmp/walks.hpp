@@ -155,11 +155,11 @@ struct BlockPlan {
     last = block + 1 == blocks;
     const Count tile = static_cast<Count>(op.tile_groups);
     groups = !computes ? 0 : groups_left < tile ? groups_left : tile;
-    const Count least = U::kWeightWords > U::kMinStep ? U::kWeightWords : U::kMinStep;
+    const Count least = U::kWeightBeats > U::kMinStep ? U::kWeightBeats : U::kMinStep;
     step_length = groups > least ? groups : least;
     drain_length = drains ? groups_before * U::kDrainSteps * static_cast<Count>(op.repeat) : 0;
     const Count compute_length =
-        computes ? op.steps * step_length + (block == 0 ? U::kWeightWords : 0) : 0;
+        computes ? op.steps * step_length + (block == 0 ? U::kWeightBeats : 0) : 0;
     const Count with_params =
         computes && compute_length < U::kRows ? static_cast<Count>(U::kRows) : compute_length;
     length = with_params > drain_length ? with_params : drain_length;

@@ -26,5 +26,15 @@ std::vector<typename Types::template Word<kBits> > WordsFromBytes(
   return words;
 }
 
+/// Every `ports`-th word from `port` on: what lies behind one of the weight ports.
+template <typename Word>
+std::vector<Word> WordsOfPort(const std::vector<Word>& words, std::size_t port, std::size_t ports) {
+  std::vector<Word> own;
+  for (std::size_t w = port; w < words.size(); w += ports) {
+    own.push_back(words[w]);
+  }
+  return own;
+}
+
 }  // namespace sim
 }  // namespace rmsmp

@@ -1,5 +1,5 @@
 /// Arrays that the tests build: both DSP families, the three shift-add codebooks, lanes of
-/// each kind absent once, several cascades, several weight words per tile, requantization by
+/// each kind absent once, several cascades, one, two and four weight ports, requantization by
 /// multiplication and by one, two and three shifts.
 #pragma once
 
@@ -44,16 +44,16 @@ struct PotE1 : Pot, Dsp48e1, Depths {
   enum { kBanks = 8, kDrainRows = 4, kVectorLanes = 8, kTileGroups = 12 };
   enum { kActivationDepth = 2000, kWeightWordBits = 32, kAccBits = 24, kMinStep = 8 };
   enum { kMultiplierTerms = 2 };
-  enum { kWindowTaps = 4 };
+  enum { kWindowTaps = 4, kWeightPorts = 4 };
 };
 
-/// APoT, DSP48E2 with two cascades, no fixed-4 lane, a tile of one weight word.
+/// APoT, DSP48E2 with two cascades, no fixed-4 lane, a tile of one weight beat.
 struct ApotE2 : Apot, Dsp48e2, Depths {
   enum { kShiftAddLanes = 1, kFixed4Lanes = 0, kFixed8Lanes = 2, kChannels = 32, kPixels = 2 };
   enum { kBanks = 2, kDrainRows = 1, kVectorLanes = 16, kTileGroups = 64 };
   enum { kActivationDepth = 3000, kWeightWordBits = 512, kAccBits = 27, kMinStep = 16 };
   enum { kMultiplierTerms = 0 };
-  enum { kWindowTaps = 1 };
+  enum { kWindowTaps = 1, kWeightPorts = 2 };
 };
 
 /// Only shift-add lanes, more of them than min_step; four channels; drain of three rows.
@@ -62,7 +62,7 @@ struct LutOnly : Sp2, Dsp48e2, Depths {
   enum { kBanks = 4, kDrainRows = 3, kVectorLanes = 4, kTileGroups = 7 };
   enum { kActivationDepth = 4096, kWeightWordBits = 32, kAccBits = 18, kMinStep = 8 };
   enum { kMultiplierTerms = 3 };
-  enum { kWindowTaps = 4 };
+  enum { kWindowTaps = 4, kWeightPorts = 1 };
 };
 
 /// Only fixed lanes; groups of six pixels, which divide no line of eight.
@@ -71,7 +71,13 @@ struct DspOnly : Sp2, Dsp48e1, Depths {
   enum { kBanks = 8, kDrainRows = 2, kVectorLanes = 8, kTileGroups = 20 };
   enum { kActivationDepth = 2048, kWeightWordBits = 128, kAccBits = 20, kMinStep = 9 };
   enum { kMultiplierTerms = 1 };
-  enum { kWindowTaps = 1 };
+  enum { kWindowTaps = 1, kWeightPorts = 2 };
+};
+
+/// An array with another number of weight ports.
+template <typename Array, int kPorts>
+struct WithPorts : Array {
+  enum { kWeightPorts = kPorts };
 };
 
 }  // namespace arrays

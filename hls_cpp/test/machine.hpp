@@ -20,10 +20,10 @@ class Machine {
         spill(net.spill_words + 1),
         net_(net) {
     for (uint32_t word : net.input) input.write(static_cast<typename U::Word32>(word));
-    const auto weight_words =
-        rmsmp::sim::WordsFromBytes<rmsmp::Types, Config::kWeightWordBits>(net.weights);
+    const auto weight_beats =
+        rmsmp::sim::WordsFromBytes<rmsmp::Types, U::kBeatBits>(net.weights);
     const auto param_words = rmsmp::sim::WordsFromBytes<rmsmp::Types, 128>(net.params);
-    Send(net.weight_segments, weight_words, weights);
+    Send(net.weight_segments, weight_beats, weights);
     Send(net.param_segments, param_words, params);
     rmsmp::sim::ResetCounters();
   }

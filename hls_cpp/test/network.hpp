@@ -15,8 +15,9 @@ class Network : public VectorPacker<Config> {
   using Builder<Config>::kTn;
   static constexpr int kRows = Config::kShiftAddLanes + Config::kFixed4Lanes + Config::kFixed8Lanes;
   static constexpr int kNibbleRows = kRows + Config::kFixed8Lanes;
-  static constexpr int kTileBytes = CeilBytes(kNibbleRows * kTn * 4, Config::kWeightWordBits);
-  static constexpr int kWeightWords = kTileBytes * 8 / Config::kWeightWordBits;
+  static constexpr int kBeatBits = Config::kWeightPorts * Config::kWeightWordBits;
+  static constexpr int kTileBytes = CeilBytes(kNibbleRows * kTn * 4, kBeatBits);
+  static constexpr int kWeightBeats = kTileBytes * 8 / kBeatBits;
 
   explicit Network(uint64_t seed) : VectorPacker<Config>(seed) {}
 
@@ -137,7 +138,7 @@ class Network : public VectorPacker<Config> {
                           channel_groups == 1 ? 0 : blocks * source.planes};
     for (int i = 0; i < 8; ++i) op[28 + i] = static_cast<uint32_t>(fields[i]);
     PushSegment(this->weight_segments, first_weight, this->weights.size(),
-                Config::kWeightWordBits / 8, tiling.pixel_tiles);
+                kBeatBits / 8, tiling.pixel_tiles);
     PushSegment(this->param_segments, first_param, this->params.size(), 16, tiling.pixel_tiles);
     this->iterations.push_back(MatmulCycles(steps, tiling, row_tiles, repeat));
     return t;
@@ -252,8 +253,8 @@ class Network : public VectorPacker<Config> {
       if (block < blocks) {
         const int here = std::min(tiling.tile_groups,
                                   tiling.groups - block / row_tiles * tiling.tile_groups);
-        const Int step = std::max(here, std::max(int(kWeightWords), int(Config::kMinStep)));
-        length = std::max(length, steps * step + (block == 0 ? kWeightWords : 0));
+        const Int step = std::max(here, std::max(int(kWeightBeats), int(Config::kMinStep)));
+        length = std::max(length, steps * step + (block == 0 ? kWeightBeats : 0));
         length = std::max(length, Int(kRows));
         drain_before = Int(here) * (kRows / Config::kDrainRows) * repeat;
       }

@@ -1,5 +1,12 @@
 /// accelerator.hpp, transfer.hpp and all below: whole programs on several arrays against the
 /// plain model, bit for bit, with the iterations of every operation; two images in a run.
+/// -DPORTS=2 or 4: with as many weight ports. weight_ports.hpp: their pointers.
+#include "arrays.hpp"
+
+#ifdef PORTS
+#undef RMSMP_WEIGHT_PORTS
+#define RMSMP_WEIGHT_PORTS PORTS
+#endif
 #include "accelerator.hpp"
 #include "network.hpp"
 #include "words.hpp"
@@ -11,13 +18,19 @@ using network::Square;
 using network::Tensor;
 using network::Window;
 
+#define WEIGHT_WORDS(port) weights[port].data()
+
 template <typename Config>
 void Run(const Network<Config>& net, unsigned images) {
   const std::vector<uint32_t> words = net.Program();
   std::vector<T::Word<32> > program(words.begin(), words.end());
   std::vector<T::Word<32> > input, output(net.output.size() * images, T::Word<32>(0xdeadbeefu));
   for (unsigned i = 0; i < images; ++i) input.insert(input.end(), net.input.begin(), net.input.end());
-  const auto weights = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(net.weights);
+  const auto blob = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(net.weights);
+  std::vector<T::Word<Config::kWeightWordBits> > weights[RMSMP_WEIGHT_PORTS];
+  for (std::size_t port = 0; port < RMSMP_WEIGHT_PORTS; ++port) {
+    weights[port] = rmsmp::sim::WordsOfPort(blob, port, RMSMP_WEIGHT_PORTS);
+  }
   const auto params = rmsmp::sim::WordsFromBytes<T, 128>(net.params);
 
   // What is restored without being saved, also by the image before, must show.
@@ -26,8 +39,8 @@ void Run(const Network<Config>& net, unsigned images) {
 
   rmsmp::sim::ResetCounters();
   hls::sim::StreamsLeftWithData() = 0;
-  rmsmp::Accelerator<Config, T>(program.data(), weights.data(), params.data(), input.data(),
-                                output.data(), spill.data(), images);
+  rmsmp::Accelerator<Config, T>(program.data(), RMSMP_WEIGHT_PORT_LIST(WEIGHT_WORDS), params.data(),
+                                input.data(), output.data(), spill.data(), images);
   CHECK_EQUAL(hls::sim::StreamsLeftWithData(), 0);
   for (std::size_t i = 0; i < output.size(); ++i) {
     const std::size_t at = i % net.output.size();
@@ -136,8 +149,9 @@ void Small(uint64_t seed) {
   Run(net, 1);
 }
 
-template <typename Config>
+template <typename Array>
 void All(uint64_t seed) {
+  typedef arrays::WithPorts<Array, RMSMP_WEIGHT_PORTS> Config;
   Small<Config>(seed);
   Residual<Config>(seed);
   Mobile<Config>(seed);
@@ -150,7 +164,9 @@ int main() {
 #ifndef ARRAY
   All<RmsmpConfig>(1);
   All<arrays::PotE1>(2);
+#if RMSMP_WEIGHT_PORTS < 4  // a beat has at most 1024 bits
   All<arrays::ApotE2>(3);
+#endif
   All<arrays::LutOnly>(4);
   All<arrays::DspOnly>(5);
 #else

@@ -12,7 +12,7 @@ void TestArray() {
   const int lut = U::kShiftAddLanes, fixed4 = U::kFixed4Lanes;
   check::Random random(11);
   for (int trial = 0; trial < 50; ++trial) {
-    std::vector<uint8_t> bytes(static_cast<std::size_t>(U::kWeightWords * U::kWordBits / 8), 0);
+    std::vector<uint8_t> bytes(static_cast<std::size_t>(U::kWeightBeats * U::kBeatBits / 8), 0);
     std::vector<int> nibbles(static_cast<std::size_t>(U::kTileNibbles));
     for (std::size_t i = 0; i < nibbles.size(); ++i) {
       nibbles[i] = static_cast<int>(random.In(0, 15));
@@ -29,8 +29,8 @@ void TestArray() {
     typename R::Fixed fixed;
     typename R::Buses buses;
     typename R::Dots dots;
-    const auto words = rmsmp::sim::WordsFromBytes<rmsmp::Types, Config::kWeightWordBits>(bytes);
-    for (int w = 0; w < U::kWeightWords; ++w) rmsmp::StoreShadow<U>(words[w], w, shadow);
+    const auto beats = rmsmp::sim::WordsFromBytes<rmsmp::Types, U::kBeatBits>(bytes);
+    for (int b = 0; b < U::kWeightBeats; ++b) rmsmp::StoreShadow<U>(beats[b], b, shadow);
     rmsmp::Activate<U>(shadow, shift1, shift2, used1, used2, sign, carry, fixed);
     const bool window = U::kWindowTaps > 1 && random.In(0, 1) == 1;
     for (int b = 0; b < (window ? int(U::kWindowTaps) : 1); ++b) {

@@ -3,6 +3,7 @@
 #include "arrays.hpp"
 #include "dies.hpp"
 #include "transfer.hpp"
+#include "words.hpp"
 
 typedef rmsmp::Units<RmsmpConfig, rmsmp::Types> U;
 static const unsigned kMagic = 0x4d534d52;
@@ -41,7 +42,55 @@ static U::WeightWord Numbered(unsigned number) {
   return word;
 }
 
+/// The blob's words in turn behind `ports` ports come back as beats, in order, as often as told.
+template <int kPorts>
+struct Interleaved {
+  typedef rmsmp::Units<arrays::WithPorts<RmsmpConfig, kPorts>, rmsmp::Types> V;
+  typename V::Stream32 segments;
+  typename V::WeightStream beats;
+  std::vector<U::WeightWord> port[kPorts];
+
+  Interleaved() : segments("segments"), beats("beats") {
+    std::vector<U::WeightWord> blob;
+    for (unsigned i = 0; i < 3 * kPorts; ++i) blob.push_back(Numbered(i));
+    for (int p = 0; p < kPorts; ++p) port[p] = rmsmp::sim::WordsOfPort(blob, p, kPorts);
+    const unsigned words[] = {1, 1, 2, 2};  // one segment: beats 1 and 2, twice
+    for (unsigned word : words) segments.write(U::Word32(word));
+  }
+
+  void Check() {
+    for (int repeat = 0; repeat < 2; ++repeat) {
+      for (int number = 1; number < 3; ++number) {
+        const typename V::WeightBeat beat = beats.read();
+        for (int p = 0; p < kPorts; ++p) {
+          for (int byte = 0; byte < 8; ++byte) {
+            CHECK_EQUAL(rmsmp::Types::GetBits<8>(beat, 64 * p + 8 * byte),
+                        kPorts * number + p + 10 * byte);
+          }
+        }
+      }
+    }
+    CHECK(segments.empty() && beats.empty());
+  }
+};
+
+static void TestPorts() {
+  Interleaved<1> one;
+  rmsmp::LoadWeights<Interleaved<1>::V>(one.port[0].data(), one.segments, one.beats, 1);
+  one.Check();
+  Interleaved<2> two;
+  rmsmp::LoadWeights<Interleaved<2>::V>(two.port[0].data(), two.port[1].data(), two.segments,
+                                        two.beats, 1);
+  two.Check();
+  Interleaved<4> four;
+  rmsmp::LoadWeights<Interleaved<4>::V>(four.port[0].data(), four.port[1].data(),
+                                        four.port[2].data(), four.port[3].data(), four.segments,
+                                        four.beats, 1);
+  four.Check();
+}
+
 int main() {
+  TestPorts();
   const unsigned images = 2;
   const std::vector<U::Word32> program = Program(kMagic, 2);
   U::Stream32 ops("ops"), weight_segments("weight_segments"), param_segments("param_segments");

@@ -73,13 +73,17 @@ int main() {
   CHECK_EQUAL(rmsmp::BitsFor<256>::kBits, 9);
 
   typedef rmsmp::Units<RmsmpConfig, T> U;
-  const int rows = U::kRows, nibble_rows = U::kNibbleRows, words = U::kWeightWords;
+  const int rows = U::kRows, nibble_rows = U::kNibbleRows, beats = U::kWeightBeats;
   CHECK_EQUAL(rows, 8);
   CHECK_EQUAL(nibble_rows, 10);
-  CHECK_EQUAL(words, 5);
+  CHECK_EQUAL(beats, 5);
   typedef rmsmp::Units<arrays::ApotE2, T> V;
-  const int one = V::kWeightWords, pairs = V::kPairs;
-  CHECK_EQUAL(one, 2);
+  const int one = V::kWeightBeats, pairs = V::kPairs;
+  CHECK_EQUAL(one, 1);
   CHECK_EQUAL(pairs, 2);
+  typedef rmsmp::Units<arrays::PotE1, T> W;
+  const int four_ports = W::kWeightBeats, beat_bits = W::kBeatBits;
+  CHECK_EQUAL(four_ports, 5);  // 9 * 16 nibbles
+  CHECK_EQUAL(beat_bits, 128);
   return check::Finish();
 }

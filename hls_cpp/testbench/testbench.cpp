@@ -22,6 +22,11 @@
 #include "tensor_table.hpp"
 #include "top.hpp"
 
+#include "rmsmp/weight_ports.hpp"
+
+/// Words of a weight port, as an argument of the top function.
+#define WEIGHT_WORDS(port) vectors.weights[port].data()
+
 namespace {
 
 using testbench::BadFile;
@@ -32,7 +37,7 @@ const std::uint8_t kUnsaved = 0xa5;
 /// Everything read from the data folder.
 struct Vectors {
   testbench::TensorTable table;
-  std::vector<RmsmpUnits::WeightWord> weights;
+  std::vector<RmsmpUnits::WeightWord> weights[RMSMP_WEIGHT_PORTS];  ///< of every port
   std::vector<RmsmpUnits::ParamWord> params;
   std::vector<std::uint32_t> input;
   std::vector<std::uint32_t> expected;
@@ -44,8 +49,9 @@ Vectors ReadVectors(const testbench::Arguments& arguments) {
   const std::string folder = arguments.data + "/";
   Vectors vectors;
   vectors.table = testbench::ReadTensorTable(folder + "tensors.txt");
-  vectors.weights = rmsmp::sim::WordsFromBytes<rmsmp::Types, RmsmpUnits::kWordBits>(
-      testbench::ReadBytes(folder + "weights.bin"));
+  const std::vector<RmsmpUnits::WeightWord> weights =
+      rmsmp::sim::WordsFromBytes<rmsmp::Types, RmsmpUnits::kWordBits>(
+          testbench::ReadBytes(folder + "weights.bin"));
   vectors.params =
       rmsmp::sim::WordsFromBytes<rmsmp::Types, 128>(testbench::ReadBytes(folder + "params.bin"));
   vectors.input = testbench::ReadWords(folder + "input.bin");
@@ -66,7 +72,11 @@ Vectors ReadVectors(const testbench::Arguments& arguments) {
     vectors.last = std::min(images, vectors.first + arguments.images);
   }
   // Co-simulation copies the declared depth of every port.
-  vectors.weights.resize(std::max<std::size_t>(vectors.weights.size(), kRmsmpWeightDepth));
+  for (std::size_t port = 0; port < RMSMP_WEIGHT_PORTS; ++port) {
+    std::vector<RmsmpUnits::WeightWord>& own = vectors.weights[port];
+    own = rmsmp::sim::WordsOfPort(weights, port, RMSMP_WEIGHT_PORTS);
+    own.resize(std::max<std::size_t>(own.size(), kRmsmpWeightDepth));
+  }
   vectors.params.resize(std::max<std::size_t>(vectors.params.size(), kRmsmpParamDepth));
   return vectors;
 }
@@ -164,8 +174,8 @@ bool RunProgram(const char* name, const std::string& path, const testbench::Prog
     std::vector<RmsmpUnits::WeightWord> spill = UnsavedWords(program.spill_words);
     rmsmp::sim::ResetCounters();
     const std::chrono::steady_clock::time_point start = std::chrono::steady_clock::now();
-    RMSMP_TOP(program.words.data(), vectors.weights.data(), vectors.params.data(), input.data(),
-              output.data(), spill.data(), static_cast<unsigned int>(images));
+    RMSMP_TOP(program.words.data(), RMSMP_WEIGHT_PORT_LIST(WEIGHT_WORDS), vectors.params.data(),
+              input.data(), output.data(), spill.data(), static_cast<unsigned int>(images));
     *seconds +=
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     iterations.Add(images);

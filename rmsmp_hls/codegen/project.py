@@ -91,13 +91,14 @@ def vector_files(
 
 def _top(design: PackedDesign, settings: ProjectSettings) -> TopView:
     """Return the top function with the depths of its ports, elements for one image."""
-    word_bytes = design.array.weight_word_bits // 8
+    beat_bytes = design.array.weight_beat_bits // 8
     depths = {
         "program": max(len(design.blob(name)) // 4 for name in (PROGRAM, TRACE)),
-        "weights": len(design.blob(WEIGHTS)) // word_bytes,
+        "weights": len(design.blob(WEIGHTS)) // beat_bytes,  # a word of every port
         "params": len(design.blob(PARAMS)) // 16,
         "input": design.input.words,
         "output": max(program.output_words for program in design.programs),
         "spill": design.spill_words,
     }
-    return top_view(settings.top, {port: max(1, depth) for port, depth in depths.items()})
+    least_one = {port: max(1, depth) for port, depth in depths.items()}
+    return top_view(settings.top, least_one, design.array.weight_ports)

@@ -84,6 +84,7 @@ class ArrayView:
     magnitudes: str
     dsp: str
     storage: tuple[Constant, ...]
+    weight_ports: str
     shape: tuple[Constant, ...]
     packing: tuple[Constant, ...]
     terms: tuple[Constant, ...]
@@ -109,6 +110,7 @@ def array_view(array: ArrayShape) -> ArrayView:
         ("MinStep", array.min_step),
         ("MultiplierTerms", array.multiplier_terms),
         ("WindowTaps", array.window_taps),
+        ("WeightPorts", array.weight_ports),
     )
     storage = (
         ("RMSMP_ACTIVATIONS_IN_LUTRAM", array.activations_in_lutram),
@@ -130,6 +132,7 @@ def array_view(array: ArrayShape) -> ArrayView:
         magnitudes=", ".join(map(str, book.magnitudes)),
         dsp=array.dsp.name,
         storage=tuple(Constant(name, str(int(value))) for name, value in storage),
+        weight_ports=str(array.weight_ports),
         shape=tuple(Constant(name, str(value)) for name, value in shape),
         packing=tuple(Constant(name, str(value)) for name, value in packing),
         terms=terms,
@@ -167,7 +170,6 @@ class PortView:
         bundle: AXI bundle; every port has its own, so that bursts never share a channel.
         bursts: the interface's burst settings.
         depth: elements that one image needs, for co-simulation only.
-        depth_name: of the constant in top.hpp.
     """
 
     name: str
@@ -175,37 +177,44 @@ class PortView:
     bundle: str
     bursts: str
     depth: str
-    depth_name: str
 
 
 @dataclass(frozen=True, slots=True)
 class TopView:
-    """The values of top.hpp and top.cpp."""
+    """The values of top.hpp and top.cpp; a depth for all ports of a kind."""
 
     name: str
+    depths: tuple[Constant, ...]
     ports: tuple[PortView, ...]
 
 
-def top_view(name: str, depths: dict[str, int]) -> TopView:
+def top_view(name: str, depths: dict[str, int], weight_ports: int) -> TopView:
     """Return the top function's words.
 
     Args:
         name: of the function.
-        depths: elements of the ports program, weights, params, input, output and spill, in this
-            order.
+        depths: elements of each port of the kinds program, weights, params, input, output and
+            spill, in this order.
+        weight_ports: ports of the kind weights; they are numbered, the others are alone.
     """
     ports = tuple(
         PortView(
             name=port,
             declaration=(
-                ("" if port in _WRITTEN else "const ")
-                + f"RmsmpUnits::{_TYPES.get(port, 'Word32')}* {port}"
+                ("" if kind in _WRITTEN else "const ")
+                + f"RmsmpUnits::{_TYPES.get(kind, 'Word32')}* {port}"
             ),
             bundle=f"gmem_{port}",
-            bursts=_BURSTS[port],
+            bursts=_BURSTS[kind],
             depth=str(depth),
-            depth_name=f"kRmsmp{port.removesuffix('s').capitalize()}Depth",
         )
-        for port, depth in depths.items()
+        for kind, depth in depths.items()
+        for port in (
+            [f"weights{number}" for number in range(weight_ports)] if kind == "weights" else [kind]
+        )
     )
-    return TopView(name, ports)
+    constants = tuple(
+        Constant(f"Rmsmp{kind.removesuffix('s').capitalize()}Depth", str(depth))
+        for kind, depth in depths.items()
+    )
+    return TopView(name, constants, ports)

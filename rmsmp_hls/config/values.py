@@ -39,6 +39,7 @@ ARRAY_KEYS = (
     "min_step",
     "multiplier_terms",
     "window_taps",
+    "weight_ports",
 )
 """Whole-number fields of `hw.array.ArrayShape` (a test holds the two lists equal)."""
 

@@ -15,6 +15,15 @@ from rmsmp_hls.numerics.multipliers import MOST_TERMS
 LUTRAM_DEPTH = 64
 """Memories up to this depth lie in LUT RAM: RAM64M / RAM32M shapes, UG474 / UG574."""
 
+PARAM_BYTES = 16
+"""Bytes of a row lane's parameters: a word of the parameter port."""
+
+WEIGHT_PORTS = (1, 2, 4)
+"""Numbers of weight ports that an array may have."""
+
+MOST_BEAT_BITS = 1024
+"""Bits of the widest beat: the widest number of the vendor's integer types."""
+
 
 class DspFamily(Enum):
     """The DSP slice: (field width, products per cascade, offset) of the 2 x 2 packing."""
@@ -55,7 +64,7 @@ class ArrayShape:
         vector_lanes: channels per cycle of the pooling / adding unit; divides `channels`.
         tile_groups: pixel groups whose partial sums are held on chip.
         activation_depth: words of each activation bank.
-        weight_word_bits: width of the weight port, 32, 64, 128, 256 or 512.
+        weight_word_bits: width of a weight port, and of the spill port: 32, 64, 128, 256 or 512.
         acc_bits: width of a partial sum, <= 32.
         shift_add_codebook: name of the codebook of the shift-add lanes.
         dsp: the DSP family of the part.
@@ -64,6 +73,8 @@ class ArrayShape:
             adds so many shifted copies, in LUTs, and refuses multipliers with more terms.
         window_taps: 4: a row of a depthwise layer takes up to four neighbouring columns of its
             channel in one cycle, over as many activation buses; 1: one column, one bus.
+        weight_ports: ports that deliver weights side by side, 1, 2 or 4: a word of each per cycle,
+            together a beat.
     """
 
     shift_add_lanes: int
@@ -83,6 +94,7 @@ class ArrayShape:
     min_step: int = 16
     multiplier_terms: int = 0
     window_taps: int = 1
+    weight_ports: int = 1
 
     def __post_init__(self) -> None:
         """Refuse shapes that the hardware cannot have."""
@@ -108,6 +120,11 @@ class ArrayShape:
             (self.min_step >= 8, "min_step must be at least 8"),
             (0 <= self.multiplier_terms <= MOST_TERMS, "multiplier_terms must be 0 .. 3"),
             (self.window_taps in (1, 4), "window_taps must be 1 or 4"),
+            (self.weight_ports in WEIGHT_PORTS, "weight_ports must be 1, 2 or 4"),
+            (
+                self.weight_beat_bits <= MOST_BEAT_BITS,
+                f"weight_ports * weight_word_bits must be at most {MOST_BEAT_BITS}",
+            ),
         )
         broken = [ConfigError(text, where="array shape") for holds, text in rules if not holds]
         if broken:
@@ -124,10 +141,15 @@ class ArrayShape:
         return self.shift_add_lanes + self.fixed4_lanes + 2 * self.fixed8_lanes
 
     @property
-    def weight_words(self) -> int:
-        """Words of the weight port per weight tile."""
+    def weight_beat_bits(self) -> int:
+        """Bits that all weight ports deliver in one cycle: a beat."""
+        return self.weight_ports * self.weight_word_bits
+
+    @property
+    def weight_beats(self) -> int:
+        """WPT, beats per weight tile."""
         bits = self.nibble_rows * self.channels * 4
-        return -(-bits // self.weight_word_bits)
+        return -(-bits // self.weight_beat_bits)
 
     @property
     def activations_in_lutram(self) -> bool:

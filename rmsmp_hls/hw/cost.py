@@ -102,7 +102,7 @@ def _fixed_lanes(a: ArrayShape) -> Resources:
 
 def _weight_registers(a: ArrayShape) -> Resources:
     """Two copies (active, shadow) of NR * TN nibbles; the shadow's enables in a few LUTs."""
-    return Resources(lut=a.weight_words, ff=2 * 4 * a.nibble_rows * a.channels, dsp=0, bram36=0)
+    return Resources(lut=a.weight_beats, ff=2 * 4 * a.nibble_rows * a.channels, dsp=0, bram36=0)
 
 
 def _partial_sums(a: ArrayShape) -> Resources:
@@ -249,23 +249,23 @@ def _spill_registers(a: ArrayShape) -> Resources:
 
 
 def _ports(a: ArrayShape) -> Resources:
-    """Six memory ports: weights, parameters (128 bits), program, input, output (32 bits), and
-    spill, which both reads and writes and counts as two.
+    """Memory ports: weights (as many as `weight_ports`), parameters (128 bits), program, input,
+    output (32 bits), and spill, which both reads and writes and counts as two.
 
     A reading or writing port of b bits: 640 + 1.85 b LUTs, 490 + 1.8 b flip-flops,
     2 ceil(b / 36) RAMB18: a line through 580-700 LUTs, 512-548 FFs, 2 RAMB18 at 32 bits and
     1585 LUTs, 1415 FFs, 30 RAMB18 at 512 bits, as HLS synthesis reports of other designs
-    state for their m_axi adapters. The weight FIFO is 512 words, the others are shallow."""
+    state for their m_axi adapters. The weight FIFO is 512 beats, the others are shallow."""
     total = Resources(lut=400, ff=500, dsp=0, bram36=0)  # s_axilite registers, about
-    spill = (a.weight_word_bits, a.weight_word_bits)
-    for bits in (a.weight_word_bits, 128, 32, 32, 32, *spill):
+    wide = (a.weight_word_bits,) * (a.weight_ports + 2)  # weights; spill both ways
+    for bits in (*wide, 128, 32, 32, 32):
         total += Resources(
             lut=round(640 + 1.85 * bits),
             ff=round(490 + 1.8 * bits),
             dsp=0,
             bram36=ceil_div(bits, 36),
         )
-    fifo = ramb18(a.weight_word_bits, 512) / 2
+    fifo = ramb18(a.weight_beat_bits, 512) / 2
     return total + Resources(lut=lutram(128 + 3 * 32, 32), ff=200, dsp=0, bram36=fifo)
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from math import gcd
 
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
 
 
 def ceil_div(a: int, b: int) -> int:
@@ -94,7 +94,7 @@ def block_iterations(
     row_tiles: int,
     rows: int,
     drain_per_group: int,
-    weight_words: int,
+    weight_beats: int,
     min_step: int,
 ) -> int:
     """Return sum T_j of docs/hardware.md for blocks in the order pixel tile, row tile.
@@ -105,14 +105,14 @@ def block_iterations(
         pixel_tiles, row_tiles: tiles.
         rows: TM.
         drain_per_group: TM / TQ * repeat.
-        weight_words: WPT.
+        weight_beats: WPT.
         min_step: fewest cycles of a step.
     """
-    step_full = steps * max(full, weight_words, min_step)
-    step_last = steps * max(last, weight_words, min_step)
+    step_full = steps * max(full, weight_beats, min_step)
+    step_last = steps * max(last, weight_beats, min_step)
     drain_full, drain_last = full * drain_per_group, last * drain_per_group
     first = step_full if pixel_tiles > 1 else step_last
-    total = max(first + weight_words, rows)
+    total = max(first + weight_beats, rows)
     if pixel_tiles > 1:
         after_full = (pixel_tiles - 1) * row_tiles - 1  # full blocks behind a full block
         total += after_full * max(step_full, rows, drain_full)
@@ -131,7 +131,7 @@ def matmul_iterations(tiling: Tiling, array: ArrayShape) -> int:
         tiling.row_tiles,
         array.rows,
         array.rows // array.drain_rows * tiling.repeat,
-        array.weight_words,
+        array.weight_beats,
         array.min_step,
     )
 
@@ -158,7 +158,7 @@ def choose_tiling(
     groups = out_height * per_line
     least = ceil_div(groups, array.tile_groups)
     repeat = array.drain_rows if logits else planes
-    rows, words = array.rows, array.weight_words
+    rows, beats = array.rows, array.weight_beats
     per_group = rows // array.drain_rows * repeat
     best: tuple[int, int, int] | None = None  # iterations, pixel tiles, groups of a tile
     for tiles in dict.fromkeys((least, least + 1, least + 2, 2 * least, 4 * least, 8 * least)):
@@ -168,7 +168,7 @@ def choose_tiling(
         pixel_tiles = ceil_div(groups, per_tile)
         last = groups - (pixel_tiles - 1) * per_tile
         iterations = block_iterations(
-            steps, per_tile, last, pixel_tiles, row_tiles, rows, per_group, words, array.min_step
+            steps, per_tile, last, pixel_tiles, row_tiles, rows, per_group, beats, array.min_step
         )
         if best is None or iterations < best[0]:
             best = iterations, pixel_tiles, per_tile
@@ -193,12 +193,12 @@ def matmul_cycles(tiling: Tiling, array: ArrayShape) -> MatmulCycles:
     """
     per_group = array.rows // array.drain_rows * tiling.repeat
     charged = {"compute": 0, "weights": 0, "min_step": 0, "params": 0, "drain": 0}
-    words, least = array.weight_words, array.min_step
-    charged["weights"] += words  # the prologue
+    beats, least = array.weight_beats, array.min_step
+    charged["weights"] += beats  # the prologue
 
     def charge(groups: int, before: int, count: int) -> None:
-        step = max(groups, words, least)
-        why = "compute" if groups == step else ("weights" if words == step else "min_step")
+        step = max(groups, beats, least)
+        why = "compute" if groups == step else ("weights" if beats == step else "min_step")
         compute, drain = tiling.steps * step, before * per_group
         length = max(compute, array.rows, drain)
         if compute == length:
@@ -261,6 +261,18 @@ def spill_wait(array: ArrayShape, iterations: int, bytes_per_cycle: float) -> in
     """Return the modelled cycles that SAVE and RESTORE wait where DDR delivers fewer bytes per
     cycle than the spill port takes. Nothing else runs meanwhile."""
     return max(0, round(iterations * (array.weight_word_bits / 8 / bytes_per_cycle - 1)))
+
+
+def block_bytes(tiling: Tiling, array: ArrayShape) -> int:
+    """Return the bytes of weights and row parameters that one matrix multiplication takes."""
+    weights = tiling.steps * array.weight_beats * array.weight_beat_bits // 8
+    return tiling.pixel_tiles * tiling.row_tiles * (weights + array.rows * PARAM_BYTES)
+
+
+def block_wait(array: ArrayShape, tiling: Tiling, iterations: int, bytes_per_cycle: float) -> int:
+    """Return the modelled cycles that one matrix multiplication of so many iterations waits for
+    weights and row parameters where DDR delivers fewer bytes per cycle than their ports take."""
+    return max(0, round(block_bytes(tiling, array) / bytes_per_cycle) - iterations)
 
 
 TABLE_WORDS = 16

@@ -10,13 +10,13 @@ import numpy.typing as npt
 from rich.console import ConsoleRenderable
 
 from rmsmp_hls.errors import ArtefactError
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
 from rmsmp_hls.inspect.histogram import CodeHistogram, code_histograms
 from rmsmp_hls.inspect.layout import codes_table, page, spread, titled
 from rmsmp_hls.numerics.multipliers import stored_multiplier
 from rmsmp_hls.pack.design import BLOBS, PARAMS, PROGRAM, WEIGHTS, OpSummary, PackedDesign
 from rmsmp_hls.pack.files import load_design
-from rmsmp_hls.pack.params import PARAM_BYTES, RowParameters
+from rmsmp_hls.pack.params import RowParameters
 from rmsmp_hls.pack.program import Opcode, Segment, VectorFlags, decode_program
 from rmsmp_hls.report import words
 from rmsmp_hls.report.tables import Column, Table
@@ -47,6 +47,7 @@ def design_view(folder: Path, width: int) -> ConsoleRenderable:
         ("input", f"{first.name}, {words.shape((first.channels, first.height, first.width))}, "
                   f"{first.bits} bits {signed}, scale {first.scale:.4g}"),
         ("array", _array_text(design.array)),
+        ("weight ports", f"{design.array.weight_ports} × {design.array.weight_word_bits} bit"),
         ("shift-add codebook", design.array.shift_add_codebook),
         ("blobs", ", ".join(f"{name} {words.size(len(design.blob(name)))}" for name in BLOBS)),
     ]  # fmt: skip
@@ -74,7 +75,7 @@ def packed_layers(design: PackedDesign, where: str) -> tuple[PackedLayer, ...]:
         ArtefactError: program, summary and blobs do not fit each other.
     """
     program = decode_program(design.blob(PROGRAM), f"{where}/{PROGRAM}")
-    word_bytes = design.array.weight_word_bits // 8
+    beat_bytes = design.array.weight_beat_bits // 8
     weights, params = iter(program.weight_segments), iter(program.param_segments)
     numbers = [number for number, _, _ in design.program().iterations]
     found: dict[int, PackedLayer] = {}
@@ -88,7 +89,7 @@ def packed_layers(design: PackedDesign, where: str) -> tuple[PackedLayer, ...]:
             if number not in found:  # strips share the words of the first
                 found[number] = PackedLayer(
                     op=design.ops[number],
-                    weights=_part(design.blob(WEIGHTS), weight, word_bytes, f"{where}/{WEIGHTS}"),
+                    weights=_part(design.blob(WEIGHTS), weight, beat_bytes, f"{where}/{WEIGHTS}"),
                     params=_part(design.blob(PARAMS), param, PARAM_BYTES, f"{where}/{PARAMS}"),
                     steps=record["steps"],
                 )

@@ -13,12 +13,11 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
 from rmsmp_hls.pack.design import PARAMS, PROGRAM, WEIGHTS, PackedDesign
 from rmsmp_hls.pack.emulate_matmul import MatmulUnit
 from rmsmp_hls.pack.emulate_memory import Memory, require
 from rmsmp_hls.pack.emulate_vector import VectorUnit
-from rmsmp_hls.pack.params import PARAM_BYTES
 from rmsmp_hls.pack.program import Opcode, Program, Segment, decode_program
 
 Words = npt.NDArray[np.uint32]
@@ -58,8 +57,8 @@ class Emulator:
         ), counts
 
     def _image(self, image: Words) -> tuple[list[int], tuple[int, ...]]:
-        word_bytes = self.array.weight_word_bits // 8
-        weights = _stream(self._weights, word_bytes, self.program.weight_segments)
+        beat_bytes = self.array.weight_beat_bits // 8
+        weights = _stream(self._weights, beat_bytes, self.program.weight_segments)
         params = _stream(self._params, PARAM_BYTES, self.program.param_segments)
         source = iter([int(word) for word in image])
         output: list[int] = []

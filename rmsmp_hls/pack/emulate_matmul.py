@@ -28,7 +28,7 @@ class MatmulUnit:
     def _tile(self, weights: Iterator[bytes]) -> Ints:
         """Return one weight tile as signed integers [TM, TN]; a fixed-8 lane is one row."""
         array = self.array
-        data = b"".join(next(weights) for _ in range(array.weight_words))
+        data = b"".join(next(weights) for _ in range(array.weight_beats))
         pairs = np.frombuffer(data, dtype=np.uint8)
         nibbles = np.stack([pairs & 15, pairs >> 4], axis=1).reshape(-1).astype(np.int64)
         rows = nibbles[: array.nibble_rows * array.channels].reshape(-1, array.channels)
@@ -117,8 +117,8 @@ class MatmulUnit:
                         f"a partial sum does not fit {array.acc_bits} bits",
                     )
                 best = self._drain(record, groups, rows, psum, output, best)
-                compute = record["steps"] * max(len(groups), array.weight_words, array.min_step)
-                prologue = array.weight_words if tile == row_tile == 0 else 0
+                compute = record["steps"] * max(len(groups), array.weight_beats, array.min_step)
+                prologue = array.weight_beats if tile == row_tile == 0 else 0
                 count += max(compute + prologue, array.rows, drain_before)
                 drain_before = len(groups) * per_group
         if record["flags"] & MatmulFlags.ARGMAX:

@@ -9,7 +9,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from rmsmp_hls.errors import ArtefactError
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
 from rmsmp_hls.pack.design import (
     BLOBS,
     PARAMS,
@@ -21,7 +21,6 @@ from rmsmp_hls.pack.design import (
     ProgramSpec,
 )
 from rmsmp_hls.pack.header import parse_header
-from rmsmp_hls.pack.params import PARAM_BYTES
 from rmsmp_hls.pack.program import Opcode, decode_program
 
 HEADER = "design.json"
@@ -159,11 +158,11 @@ def _read_blobs(folder: Path, header: Mapping[str, object]) -> tuple[tuple[str, 
 def _check_against_blobs(design: PackedDesign, where: str) -> None:
     """Refuse a header that does not belong to its blobs."""
     findings = []
-    word = design.array.weight_word_bits // 8
-    room = {WEIGHTS: len(design.blob(WEIGHTS)) // word, PARAMS: len(design.blob(PARAMS))}
+    beat = design.array.weight_beat_bits // 8
+    room = {WEIGHTS: len(design.blob(WEIGHTS)) // beat, PARAMS: len(design.blob(PARAMS))}
     room[PARAMS] //= PARAM_BYTES
-    if len(design.blob(WEIGHTS)) % word or len(design.blob(PARAMS)) % PARAM_BYTES:
-        findings.append("weights.bin or params.bin is no whole number of words")
+    if len(design.blob(WEIGHTS)) % beat or len(design.blob(PARAMS)) % PARAM_BYTES:
+        findings.append("weights.bin or params.bin is no whole number of beats or words")
     for spec in design.programs:
         program = decode_program(design.blob(spec.file), f"{where}: {spec.file}")
         if program.input_words != design.input.words:

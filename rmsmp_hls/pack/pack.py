@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
 from rmsmp_hls.hw.cycles import TABLE_WORDS
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntTable
@@ -22,7 +22,7 @@ from rmsmp_hls.pack.design import (
     PackedDesign,
     ProgramSpec,
 )
-from rmsmp_hls.pack.params import PARAM_BYTES, pack_params, pack_table
+from rmsmp_hls.pack.params import pack_params, pack_table
 from rmsmp_hls.pack.program import Opcode, Program, Segment, encode_program
 from rmsmp_hls.pack.records import step_record
 from rmsmp_hls.pack.weights import pack_weights
@@ -66,9 +66,9 @@ class _Blobs:
         own = step.destination.channel_slots if step.destination else dense_slots(op.shape[0])
         tiles = pack_weights(op, step.rows, array, source.planes, source.channel_slots)
         rows = pack_params(op, step.rows.places.lanes, array, _format(source), own)
-        word_bytes = array.weight_word_bits // 8
+        beat_bytes = array.weight_beat_bits // 8
         found = (
-            Segment(len(self.weights) // word_bytes, len(tiles) // word_bytes, 1),
+            Segment(len(self.weights) // beat_bytes, len(tiles) // beat_bytes, 1),
             Segment(len(self.params) // PARAM_BYTES, len(rows) // PARAM_BYTES, 1),
         )
         self.weights += tiles

@@ -6,14 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
 from rmsmp_hls.ir.int_ops import IntMatmul, IntTable
 from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.numerics.multipliers import store_multiplier
 from rmsmp_hls.pack.weights import corrections
 from rmsmp_hls.schedule.layout import Slots
-
-PARAM_BYTES = 16
 
 _LAYOUT = (
     # name, first bit, bits, signed

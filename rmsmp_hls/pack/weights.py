@@ -1,4 +1,4 @@
-"""Weight tiles: rows in lanes -> nibbles -> words of the weight port, and the correction."""
+"""Weight tiles: rows in lanes -> nibbles -> beats of the weight ports, and the correction."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _tile(
     planes: int,
     slots: Slots,
 ) -> bytes:
-    """Return the words of one row tile, all its steps; `lanes` [TM] are its rows, -1 for none."""
+    """Return the beats of one row tile, all its steps; `lanes` [TM] are its rows, -1 for none."""
     taken = lanes[lanes >= 0]
     read = operand_channels(op.shape[0], op.codes.shape[1], op.groups, taken)
     columns = np.array(slots, dtype=np.int64)[read] - first_block * array.channels
@@ -119,7 +119,7 @@ def _tile(
     pairs = np.stack([all_low[single:], all_high[single:]], axis=1)
     tile = np.concatenate([all_low[:single], pairs.reshape(-1, *low.shape[1:])])
     flat = tile.transpose(1, 0, 2).reshape(low.shape[1], -1)
-    padded = np.zeros((len(flat), array.weight_words * array.weight_word_bits // 4), dtype=np.uint8)
+    padded = np.zeros((len(flat), array.weight_beats * array.weight_beat_bits // 4), dtype=np.uint8)
     padded[:, : flat.shape[1]] = flat
     return (padded[:, 0::2] | padded[:, 1::2] << 4).astype(np.uint8).tobytes()
 

@@ -3,8 +3,9 @@
 The search walks all combinations of the sizes below, largest arrays first, and leaves one
 as soon as a lower bound of its cycles is behind the best array found. Every depth of the
 activation memory is tried: block RAM that a shallower one leaves to the partial sums may save
-more than its moves to DRAM cost. All arrays within `TIE` of the best compete on resources, so a
-small network gets a small array.
+more than its moves to DRAM cost. More weight ports take no more iterations, so an array is tried
+with all that the board has first, and with fewer only if it is quick enough with them. All arrays
+within `TIE` of the best compete on resources, so a small network gets a small array.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from itertools import product
 from math import inf
 
 from rmsmp_hls.errors import LoweringError, ResourceError
-from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.array import MOST_BEAT_BITS, WEIGHT_PORTS, ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import ceil_div
@@ -130,11 +131,23 @@ def _candidates(
             )
 
 
+def _port_counts(array: ArrayShape, board: Board) -> tuple[int, ...]:
+    """Return the numbers of weight ports worth a try, most first: no more than the board has, than
+    a beat may have bits, or than it takes to load a tile within the shortest step."""
+    found = [1]
+    for ports in WEIGHT_PORTS[1:]:
+        beats = replace(array, weight_ports=found[-1]).weight_beats
+        bits = ports * array.weight_word_bits
+        if ports <= board.memory_ports and bits <= MOST_BEAT_BITS and beats > array.min_step:
+            found.append(ports)
+    return tuple(reversed(found))
+
+
 def _variants(
-    array: ArrayShape, network: Workload, most: float
+    array: ArrayShape, network: Workload, ports: tuple[int, ...], most: float
 ) -> Iterator[tuple[int, ArrayShape]]:
-    """Yield (cycles, array) for every useful drain, partial-sum size and vector unit whose matrix
-    multiplications do not pass `most` cycles."""
+    """Yield (cycles, array) for every useful drain, partial-sum size, vector unit and number of
+    `ports` (most first) whose matrix multiplications do not pass `most` cycles."""
     jobs = network.jobs(array.channels, array.banks)
     most_groups = max(
         [1] + [j.out_height * ceil_div(j.out_width, 2) for j in jobs.matmuls if not j.logits]
@@ -147,9 +160,11 @@ def _variants(
         if array.rows % drain or drain > array.channels:
             continue
         for groups in _TILE_GROUPS:
-            shape = replace(array, drain_rows=drain, tile_groups=groups)
-            cycles = network.matmul_cycles(shape, most - min(vectors)[0])
-            if cycles is not None:
+            for number in ports:
+                shape = replace(array, drain_rows=drain, tile_groups=groups, weight_ports=number)
+                cycles = network.matmul_cycles(shape, most - min(vectors)[0])
+                if cycles is None:
+                    break
                 for vector_cycles, lanes in vectors:
                     yield cycles + vector_cycles, replace(shape, vector_lanes=lanes)
             if groups >= most_groups:
@@ -180,7 +195,7 @@ def choose_array(
 
     Args:
         graph: the network.
-        board: the board; its port width is the weight port's.
+        board: the board; its port width is the weight ports', of which it has no more than ports.
         ratio: shift-add : fixed-4 : fixed-8 as asked, in any unit; lane splits near it are
             tried besides those near the rows really present. None: only the latter.
         clock_mhz: clock, for what the DDR delivers per cycle; default the board's.
@@ -209,7 +224,8 @@ def choose_array(
     smallest: tuple[float, ArrayShape, tuple[str, ...]] | None = None
     roomiest: ArrayShape | None = None
     for base in _candidates(board, network, ratios, book, multiplier_terms):
-        floor = network.floor(base)
+        ports = _port_counts(base, board)
+        floor = network.floor(replace(base, weight_ports=ports[0]))
         if best is not None and floor > best * TIE:
             continue
         for depth in network.depths(base.channels, base.banks):
@@ -228,7 +244,7 @@ def choose_array(
             most = inf if best is None else best * TIE
             if floor + moves > most:
                 continue
-            for cycles, array in _variants(shallow, network, most):
+            for cycles, array in _variants(shallow, network, ports, most):
                 if best is not None and cycles > best * TIE:
                     continue
                 cost = array_cost(array)

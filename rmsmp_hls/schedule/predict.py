@@ -9,6 +9,8 @@ from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cycles import (
     PIPELINE_DEPTH_CYCLES,
     TABLE_WORDS,
+    block_bytes,
+    block_wait,
     matmul_cycles,
     spill_wait,
 )
@@ -69,7 +71,8 @@ class Prediction:
         clock_mhz: clock that the times are for.
         iterations: exact loop iterations of all operations.
         overhead_cycles: modelled pipeline depth and descriptor fetch, all operations, and what
-            SAVE and RESTORE wait for DDR.
+            SAVE, RESTORE and the weights and row parameters of each matrix multiplication wait
+            for DDR.
         latency_ms: the larger of compute time (iterations + overhead) and DDR time.
         ddr_bytes: bytes of one image.
         ddr_ms: ddr_bytes at `DDR_EFFICIENCY` of the board's peak rate.
@@ -119,7 +122,13 @@ def predict(
     bytes_per_ms = board.ddr_gb_per_s * DDR_EFFICIENCY * 1e6
     moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
     overhead = PIPELINE_DEPTH_CYCLES * len(schedule.steps)
-    overhead += spill_wait(array, moved, bytes_per_ms / (clock * 1e3))
+    bytes_per_cycle = bytes_per_ms / (clock * 1e3)
+    overhead += spill_wait(array, moved, bytes_per_cycle)
+    overhead += sum(
+        block_wait(array, step.tiling, step.iterations, bytes_per_cycle)
+        for step in schedule.steps
+        if isinstance(step, MatmulStep)
+    )
     ddr_bytes = sum(op.ddr_bytes for op in ops)
     ddr_ms = ddr_bytes / bytes_per_ms
     compute_ms = (total + overhead) / (clock * 1e3)
@@ -146,15 +155,15 @@ def _binds(steps: list[Step], array: ArrayShape) -> str:
 
 
 def _weight_bytes(step: MatmulStep, array: ArrayShape) -> int:
-    words = step.tiling.row_tiles * step.tiling.steps * array.weight_words
-    return words * array.weight_word_bits // 8
+    beats = step.tiling.row_tiles * step.tiling.steps * array.weight_beats
+    return beats * array.weight_beat_bits // 8
 
 
 def _ddr_bytes(step: Step, array: ArrayShape, argmax: bool) -> int:
     """Return the bytes that one step moves between DDR and the array."""
     if isinstance(step, MatmulStep):
         rows = step.tiling.row_tiles * array.rows
-        moved = step.tiling.pixel_tiles * (_weight_bytes(step, array) + rows * 16)
+        moved = block_bytes(step.tiling, array)
         return moved if step.destination else moved + 4 * (rows + argmax)
     if isinstance(step, LoadStep) and step.fold is not None:
         return 4 * step.tensor.height * step.fold.width

@@ -6,7 +6,13 @@ from __future__ import annotations
 from functools import cache
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import address_words, ceil_div, matmul_iterations, spill_wait
+from rmsmp_hls.hw.cycles import (
+    address_words,
+    block_wait,
+    ceil_div,
+    matmul_iterations,
+    spill_wait,
+)
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.schedule.adapt import RAM_DEPTH, activation_depth
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
@@ -76,25 +82,24 @@ class Workload:
         for job, count in jobs.matmuls.items():
             pixels = 1 if job.logits else array.pixels
             groups = job.out_height * ceil_div(job.out_width, pixels)
-            step = max(groups, array.weight_words, array.min_step)
+            step = max(groups, array.weight_beats, array.min_step)
             work = min(way.row_tiles(lanes) * way.steps for way in job.options(array))
             total += count * work * step
         return total
 
     def matmul_cycles(self, array: ArrayShape, most: float) -> int | None:
-        """Return the cycles of all matrix multiplications, DDR traffic of weights included; None
-        if they pass `most`."""
-        total, words, lanes = 0, 0, lane_counts(array)
+        """Return the cycles of all matrix multiplications, waits of each for DDR included;
+        None if they pass `most`."""
+        total, lanes = 0, lane_counts(array)
         for job, count in self._cut_jobs(array).matmuls.items():
             if total > most:
                 return None
             way = job.mapped(array)
-            tiles = way.row_tiles(lanes)
-            tiling = way.tiling(array, tiles)
-            total += count * matmul_iterations(tiling, array)
-            words += count * tiling.pixel_tiles * tiles * tiling.steps * array.weight_words
-        ddr = words * array.weight_word_bits / 8 / self.bytes_per_cycle
-        return max(total, round(ddr))
+            tiling = way.tiling(array, way.row_tiles(lanes))
+            iterations = matmul_iterations(tiling, array)
+            wait = block_wait(array, tiling, iterations, self.bytes_per_cycle)
+            total += count * (iterations + wait)
+        return total
 
     def vector_cycles(self, array: ArrayShape) -> int:
         """Return the cycles of the vector unit, loads, stores and moves to DRAM and back."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,11 +29,13 @@ def test_generated_texts(path: str) -> None:
     assert_golden(f"sp2_zcu102/{path.rpartition('/')[2]}", plan[path].decode())
 
 
-def test_config_of_another_array() -> None:
-    """APoT-4 lanes and the older DSP change the constants."""
-    design = tiny_design.design(shape=tiny_design.array("APoT-4", DspFamily.DSP48E1))
-    text = generate(design, ProjectSettings("zed", "xc7z020clg484-1", 10.0))["src/config.hpp"]
-    assert_golden("apot_zedboard/config.hpp", text.decode())
+@pytest.mark.parametrize("name", ["config.hpp", "top.hpp", "top.cpp"])
+def test_another_array(name: str) -> None:
+    """APoT-4 lanes and the older DSP change the constants, two weight ports the top function."""
+    array = replace(tiny_design.array("APoT-4", DspFamily.DSP48E1), weight_ports=2)
+    settings = ProjectSettings("zed", "xc7z020clg484-1", 10.0)
+    text = generate(tiny_design.design(shape=array), settings)[f"src/{name}"]
+    assert_golden(f"apot_zedboard/{name}", text.decode())
 
 
 def test_project_is_complete() -> None:

@@ -50,13 +50,26 @@ def test_uncertainty_is_given_in_ns() -> None:
 
 def test_every_port_has_its_own_bundle_and_a_depth() -> None:
     """Two ports on one bundle would share its bursts."""
-    ports = top_view("t", dict(program=1, weights=2, params=3, input=4, output=5, spill=6)).ports
+    depths = dict(program=1, weights=2, params=3, input=4, output=5, spill=6)
+    ports = top_view("t", depths, 1).ports
     assert len({port.bundle for port in ports}) == 6
     assert [port.depth for port in ports] == list("123456")
     assert [port.declaration.startswith("const ") for port in ports] == [True] * 4 + [False] * 2
     assert ["write" in port.bursts for port in ports] == [False] * 4 + [True] * 2
     assert ["read" in port.bursts for port in ports] == [True] * 4 + [False, True]
     assert "WeightWord" in ports[5].declaration
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_weight_ports_are_numbered(number: int) -> None:
+    """Pointers and bundles weights0 .., all as deep; one constant for their depth."""
+    depths = dict(program=1, weights=2, params=3, input=4, output=5, spill=6)
+    view = top_view("t", depths, number)
+    own = [port for port in view.ports if port.depth == "2"]
+    assert [port.name for port in own] == [f"weights{n}" for n in range(number)]
+    assert [port.bundle for port in own] == [f"gmem_weights{n}" for n in range(number)]
+    assert len(view.ports) == number + 5
+    assert [c.name for c in view.depths].count("RmsmpWeightDepth") == 1
 
 
 @pytest.mark.parametrize(

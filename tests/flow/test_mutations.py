@@ -164,7 +164,7 @@ def test_a_bit_of_what_the_hardware_reads(blob: str, layer: str, project: Projec
     The array emulator, which never saw the C++, says what that is.
     """
     segment = segments(project.design, blob)[layer]
-    word_bits = 128 if blob == PARAMS else project.design.array.weight_word_bits
+    word_bits = 128 if blob == PARAMS else project.design.array.weight_beat_bits
     start, end = (word_bits * n for n in (segment.offset, segment.offset + segment.words))
     rng = np.random.default_rng(LAYERS.index(layer))
     inputs = project.words("input.bin")

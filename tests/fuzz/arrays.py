@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.array import MOST_BEAT_BITS, WEIGHT_PORTS, ArrayShape, DspFamily
 from tests.fuzz.choices import Choices
 
 DEPTH = 1 << 14
@@ -21,6 +21,7 @@ def random_array(choices: Choices) -> ArrayShape:
     pixels = choices.pick((2, 4, 6, 8))
     channels = choices.pick((8, 4, 16, 32))
     narrow = 1 << (pixels - 1).bit_length()
+    word_bits = choices.pick((64, 32, 128, 256, 512))
     drains = [n for n in range(1, rows + 1) if rows % n == 0 and n <= channels]
     return ArrayShape(
         shift_add_lanes=lanes[0], fixed4_lanes=lanes[1], fixed8_lanes=lanes[2],
@@ -30,13 +31,14 @@ def random_array(choices: Choices) -> ArrayShape:
         vector_lanes=choices.pick([n for n in (4, 8, 16, 32) if channels % n == 0]),
         tile_groups=choices.pick((16, 1, 2, 3, 5, 7, 64)),
         activation_depth=DEPTH,
-        weight_word_bits=choices.pick((64, 32, 128, 256, 512)),
+        weight_word_bits=word_bits,
         acc_bits=32,
         shift_add_codebook=choices.pick(_CODEBOOKS),
         dsp=choices.pick(tuple(DspFamily)),
         min_step=choices.pick((8, 9, 16)),
         multiplier_terms=choices.pick((0, 2, 1, 3, 0)),
         window_taps=choices.pick((4, 1)),
+        weight_ports=choices.pick([n for n in WEIGHT_PORTS if n * word_bits <= MOST_BEAT_BITS]),
     )  # fmt: skip
 
 

@@ -7,11 +7,11 @@ import dataclasses
 import pytest
 
 from rmsmp_hls.errors import LoweringError
+from rmsmp_hls.hw.array import PARAM_BYTES
 from rmsmp_hls.ir.graph import IntGraph, QuantGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ConstTensor
 from rmsmp_hls.pack.design import PARAMS, PackedDesign
-from rmsmp_hls.pack.params import PARAM_BYTES
 from rmsmp_hls.passes.lower import lower
 from rmsmp_hls.schedule.schedule import Schedule
 from tests.fuzz import checks

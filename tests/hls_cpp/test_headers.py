@@ -19,6 +19,7 @@ COVERED_BY = {
     "native_types": "test_types",
     "pragmas": "test_types",
     "units": "test_types",
+    "weight_ports": "test_accelerator",
     "fetch": "test_activation_memory",
     "window": "test_activation_memory",
 }
@@ -81,6 +82,25 @@ def test_native(name: str, tmp_path: Path) -> None:
     """The C++ test passes on native integers, C++11, without ap_int.h anywhere."""
     _compile(HLS_CPP / "test" / f"{name}.cpp", tmp_path / name, "-DRMSMP_NATIVE", "-O0")
     _run(tmp_path / name)
+
+
+@pytest.mark.parametrize("ports", [2, 4])
+def test_weight_ports(ports: int, tmp_path: Path) -> None:
+    """Whole programs on the example's array with more weight ports: beats of several words."""
+    flags = ("-DRMSMP_NATIVE", "-DARRAY=RmsmpConfig", f"-DPORTS={ports}", "-O0")
+    _compile(HLS_CPP / "test" / "test_accelerator.cpp", tmp_path / "program", *flags)
+    _run(tmp_path / "program")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ports", [2, 4])
+@pytest.mark.parametrize("native", [True, False])
+def test_weight_ports_of_all_arrays(native: bool, ports: int, tmp_path: Path, ap_int: Path) -> None:
+    """The same on all test arrays: port words of 32 to 512 bits, both storage policies."""
+    flags = ("-DRMSMP_NATIVE",) if native else (*VENDOR_WARNINGS, "-isystem", str(ap_int))
+    source = HLS_CPP / "test" / "test_accelerator.cpp"
+    _compile(source, tmp_path / "program", "-O1", f"-DPORTS={ports}", *flags)
+    _run(tmp_path / "program")
 
 
 @pytest.mark.slow

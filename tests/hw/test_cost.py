@@ -110,6 +110,16 @@ def test_spill_takes_two_rows_of_an_address_and_an_adapter_both_ways() -> None:
     assert ports.bram36 == sum(adapters)
 
 
+def test_every_weight_port_has_an_adapter() -> None:
+    """Three more ports of 128 bits: 877 LUTs, 720 flip-flops, 4 block RAMs each, and a FIFO of 512
+    beats four times as wide; fewer enables of shadow registers."""
+    more, less = (_unit(replace(ARRAY, weight_ports=n), "memory ports") for n in (4, 1))
+    assert more.lut - less.lut == 3 * 877
+    assert more.ff - less.ff == 3 * 720
+    assert more.bram36 - less.bram36 == 3 * 4 + (ramb18(512, 512) - ramb18(128, 512)) / 2
+    assert _unit(replace(ARRAY, weight_ports=4), "weight registers").lut == 68 * 32 * 4 / 512
+
+
 def test_writers_share_the_ports_of_all_memories() -> None:
     """A deeper memory costs two LUTs per address bit and memory: the drain's sum and a choice."""
     deep = replace(ARRAY, activation_depth=8192)

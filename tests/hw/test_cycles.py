@@ -8,10 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.errors import ConfigError
+from rmsmp_hls.hw.array import WEIGHT_PORTS, ArrayShape, DspFamily
 from rmsmp_hls.hw.cycles import (
     Tiling,
     address_words,
+    block_bytes,
+    block_wait,
     choose_tiling,
     folded_load_iterations,
     matmul_cycles,
@@ -41,8 +44,8 @@ def slow_iterations(tiling: Tiling, array: ArrayShape) -> int:
     for block in range(len(sizes) + 1):
         terms = [0]
         if block < len(sizes):
-            length = max(sizes[block], array.weight_words, array.min_step)
-            terms.append(tiling.steps * length + (array.weight_words if block == 0 else 0))
+            length = max(sizes[block], array.weight_beats, array.min_step)
+            terms.append(tiling.steps * length + (array.weight_beats if block == 0 else 0))
             terms.append(array.rows)
         if block > 0:
             terms.append(sizes[block - 1] * (array.rows // array.drain_rows) * tiling.repeat)
@@ -55,13 +58,15 @@ def slow_iterations(tiling: Tiling, array: ArrayShape) -> int:
     span=st.sampled_from((1, 3)),
     steps=st.integers(1, 40), row_tiles=st.integers(1, 5), planes=st.integers(1, 2),
     logits=st.booleans(), tile_groups=st.integers(1, 40), drain=st.sampled_from((1, 2, 4, 8, 16)),
-    bits=st.sampled_from((32, 64, 128)),
+    bits=st.sampled_from((32, 64, 128)), ports=st.sampled_from(WEIGHT_PORTS),
 )  # fmt: skip
 def test_the_closed_form_is_the_sum_over_blocks(
-    out, stride, span, steps, row_tiles, planes, logits, tile_groups, drain, bits
+    out, stride, span, steps, row_tiles, planes, logits, tile_groups, drain, bits, ports
 ) -> None:
     """Any tiling; what binds is charged without loss."""
-    array = replace(ARRAY, tile_groups=tile_groups, drain_rows=drain, weight_word_bits=bits)
+    array = replace(
+        ARRAY, tile_groups=tile_groups, drain_rows=drain, weight_word_bits=bits, weight_ports=ports
+    )
     tiling = choose_tiling(
         array, out_height=out[0], out_width=out[1],
         group_pixels=pixels_of_group(array, stride, logits, span), steps=steps,
@@ -87,6 +92,7 @@ def test_what_binds_is_named() -> None:
     assert binds(200, 50, tile_groups=100) == "compute"
     assert binds(2, 50) == "weights"
     assert binds(2, 50, weight_word_bits=512) == "min_step"
+    assert binds(2, 50, weight_ports=4) == "min_step"
     assert binds(200, 1, drain_rows=1, tile_groups=100) == "drain"
 
 
@@ -120,6 +126,30 @@ def test_the_small_formulas() -> None:
     assert address_words(replace(ARRAY, weight_word_bits=128)) == 4  # 8 * 16 nibbles
     assert address_words(replace(ARRAY, banks=4, channels=4, weight_word_bits=512)) == 1
     assert spill_iterations(ARRAY, 3, 7) == 3 * 7 * 8
+
+
+def test_a_beat_is_a_word_of_every_port() -> None:
+    """18 * 16 nibbles are 18 words of 64 bits: 18, 9 or 5 beats; spill words stay 64 bits wide."""
+    beats = [replace(ARRAY, weight_ports=ports).weight_beats for ports in WEIGHT_PORTS]
+    assert beats == [18, 9, 5]
+    assert replace(ARRAY, weight_ports=4).weight_beat_bits == 256
+    assert address_words(replace(ARRAY, weight_ports=4)) == address_words(ARRAY)
+    with pytest.raises(ConfigError, match="at most 1024"):
+        replace(ARRAY, weight_ports=4, weight_word_bits=512)
+    with pytest.raises(ConfigError, match="weight_ports must be 1, 2 or 4"):
+        replace(ARRAY, weight_ports=3)
+
+
+@pytest.mark.parametrize("ports", WEIGHT_PORTS)
+def test_blocks_wait_for_a_slow_ddr(ports: int) -> None:
+    """Weights in whole beats and 16 bytes per row lane, once per block; else nothing waits."""
+    array = replace(ARRAY, weight_ports=ports)
+    tiling = Tiling(4, 3, 30, 10, 3, 2, 7, 1)
+    fetched = 3 * 2 * (7 * array.weight_beats * ports * 8 + 16 * 16)
+    assert block_bytes(tiling, array) == fetched
+    assert block_wait(array, tiling, fetched, 1.0) == 0
+    assert block_wait(array, tiling, fetched - 5, 1.0) == 5
+    assert block_wait(array, tiling, 100, fetched / 300) == 200
 
 
 def test_spills_wait_for_a_slow_ddr() -> None:

@@ -149,7 +149,7 @@ def test_any_depthwise_layer_as_windows(
 SHAPES = (
     {},
     {"channels": 4, "drain_rows": 2, "shift_add_lanes": 4, "fixed4_lanes": 2, "fixed8_lanes": 2},
-    {"channels": 16, "vector_lanes": 8, "weight_word_bits": 256},
+    {"channels": 16, "vector_lanes": 8, "weight_word_bits": 256, "weight_ports": 2},
     {"pixels": 2, "banks": 2, "tile_groups": 1},
     {"channels": 32, "banks": 4, "drain_rows": 2, "shift_add_lanes": 5, "fixed4_lanes": 2,
      "fixed8_lanes": 1},
@@ -214,11 +214,30 @@ def test_argmax_takes_the_lowest_channel_of_a_tie() -> None:
     assert read_outputs(design, PROGRAM, words)["fc:argmax"].tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("width", [32, 64, 128, 256, 512])
-def test_every_weight_port_width(width: int) -> None:
-    """Tiles start at word boundaries of any port."""
+@pytest.mark.parametrize(
+    ("width", "ports"),
+    [(32, 1), (32, 4), (64, 2), (128, 1), (128, 4), (256, 2), (512, 1), (512, 2)],
+)
+def test_every_width_and_number_of_weight_ports(width: int, ports: int) -> None:
+    """Tiles start at beat boundaries of any ports; iterations follow the beats."""
     net = Builder((9, 4, 4), fmt(4), width).matmul("c", "x", 19, fmt(4), window(2))
-    assert_equal(net.graph(), replace(ARRAY, weight_word_bits=width), 1)
+    array = replace(ARRAY, weight_word_bits=width, weight_ports=ports)
+    assert_equal(net.graph(), array, 1)
+
+
+@pytest.mark.parametrize("ports", [2, 4])
+def test_words_of_two_ports_are_not_the_same(ports: int) -> None:
+    """A blob whose words lie behind another port gives other results: the comparison can fail."""
+    graph = Builder((8, 4, 4), fmt(4), 2).matmul("c", "x", 16, fmt(8), window(3, 1, 1)).graph()
+    array = replace(ARRAY, weight_ports=ports)
+    design = pack(graph, make_schedule(graph, array))
+    data = input_words(design, random_codes(graph, 1))
+    before, _ = Emulator(design).run(data)
+    blobs = dict(design.blobs)
+    words = np.frombuffer(blobs["weights.bin"], np.uint8).reshape(-1, ports, 8)
+    blobs["weights.bin"] = np.roll(words, 1, axis=1).tobytes()
+    after, _ = Emulator(replace(design, blobs=tuple(blobs.items()))).run(data)
+    assert (before != after).any()
 
 
 @pytest.mark.parametrize("lanes", [(0, 4, 4), (0, 0, 4), (8, 0, 0), (2, 2, 0)])
@@ -251,7 +270,7 @@ def test_a_changed_weight_is_noticed() -> None:
     lanes = design.ops[1].row_order
     row = next(lane for lane, channel in enumerate(lanes) if channel >= 0)
     weights = bytearray(blobs["weights.bin"])
-    tile = 4 * ARRAY.weight_words * ARRAY.weight_word_bits // 8  # the kernel's middle tap
+    tile = 4 * ARRAY.weight_beats * ARRAY.weight_beat_bits // 8  # the kernel's middle tap
     weights[tile + row * ARRAY.channels // 2] ^= 0x44
     blobs["weights.bin"] = bytes(weights)
     after, _ = Emulator(replace(design, blobs=tuple(blobs.items()))).run(data)

@@ -88,7 +88,7 @@ def test_tiles_lie_as_the_page_says(planes: int) -> None:
     places = place_rows(op.formats, ARRAY)
     data = pack_weights(op, RowPlan(places, 2, places.tiles, 0), ARRAY, planes, dense_slots(11))
     low, high = split_nibbles(op.codes.array, op.formats)
-    tile_bytes = ARRAY.weight_words * ARRAY.weight_word_bits // 8
+    tile_bytes = ARRAY.weight_beats * ARRAY.weight_beat_bits // 8
     single = ARRAY.shift_add_lanes + ARRAY.fixed4_lanes
     steps = [
         (ky, kx, b, p) for ky in (0, 1) for kx in (0, 1) for b in (0, 1) for p in range(planes)

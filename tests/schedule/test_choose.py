@@ -11,8 +11,9 @@ import pytest
 from rmsmp_hls.errors import LoweringError, ResourceError
 from rmsmp_hls.hw.board import boards, load_board
 from rmsmp_hls.hw.cost import Shares, array_cost, excess
+from rmsmp_hls.hw.cycles import matmul_iterations
 from rmsmp_hls.schedule.choose import TIE, choose_array
-from rmsmp_hls.schedule.predict import predict
+from rmsmp_hls.schedule.predict import DDR_EFFICIENCY, predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
 from rmsmp_hls.schedule.steps import MatmulStep, SpillStep
 from rmsmp_hls.schedule.workload import Workload
@@ -126,17 +127,44 @@ def test_what_the_board_cannot_hold_goes_to_dram() -> None:
 
 
 def test_strips_take_their_weights_again() -> None:
-    """Where the DDR binds, an operation in n strips costs the weights of all of them."""
+    """Where the DDR binds, an operation in n strips costs the weights and parameters of all."""
     graph = resnet_like(224, 64, 1, 1, 10)
     array = choose_array(graph, load_board("pynq-z2"))
     schedule = make_schedule(graph, array)
-    words = sum(
-        step.tiling.pixel_tiles * step.tiling.row_tiles * step.tiling.steps * array.weight_words
+    beat = array.weight_ports * array.weight_word_bits // 8
+    fetched = sum(
+        step.tiling.pixel_tiles
+        * step.tiling.row_tiles
+        * (step.tiling.steps * array.weight_beats * beat + 16 * array.rows)
         for step in schedule.steps
         if isinstance(step, MatmulStep)
     )
     crawl = Workload(graph, 1e-3).matmul_cycles(array, inf)
-    assert crawl == round(words * array.weight_word_bits / 8 / 1e-3)
+    assert crawl == round(fetched / 1e-3)
+
+
+def test_weights_come_through_as_many_ports_as_pay() -> None:
+    """Few pixels and many rows want all ports of a board with a quick DDR; one port where the
+    board has one; no more than the DDR can feed; the schedule then waits as the search said."""
+    net = Builder((512, 7, 7), fmt()).matmul("a", "x", 512, fmt(), window(3, 1, 1))
+    graph, board = net.graph(), load_board("zcu102")
+    many = choose_array(graph, board)
+    one = choose_array(graph, replace(board, memory_ports=1))
+    assert (many.weight_ports, one.weight_ports) == (4, 1)
+    cycles = [predict(graph, make_schedule(graph, a), board).iterations for a in (many, one)]
+    assert cycles[0] < 0.5 * cycles[1]
+    slow = replace(board, ddr_gb_per_s=board.ddr_gb_per_s / 4)  # 15 bytes per cycle: one port's
+    assert choose_array(graph, slow).weight_ports == 1
+    narrow = predict(graph, make_schedule(graph, many), slow)
+    per_cycle = slow.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / slow.clock_mhz
+    expected = Workload(graph, per_cycle).matmul_cycles(many, inf)
+    wide = predict(graph, make_schedule(graph, many), board)
+    tiling = make_schedule(graph, many).matmul("a").tiling
+    assert expected is not None
+    assert expected > matmul_iterations(tiling, many)
+    assert narrow.overhead_cycles - wide.overhead_cycles == pytest.approx(
+        expected - Workload(graph, 4 * per_cycle).matmul_cycles(many, inf)  # type: ignore[operator]
+    )
 
 
 def test_every_depth_of_the_memory_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,9 +98,13 @@ def test_moves_to_dram_count_as_traffic_and_as_waiting() -> None:
     assert found.ddr_bytes - rest.ddr_bytes == moved * port
     rate = port * 0.1 / DDR_EFFICIENCY  # GB/s that keep the port busy at 100 MHz
     slow, quick = (replace(board, ddr_gb_per_s=part * rate) for part in (0.5, 1.0))
-    waits = [predict(graph, schedule, b, clock_mhz=100).overhead_cycles for b in (slow, quick)]
-    assert waits[0] - waits[1] == moved
-    assert waits[1] == found.overhead_cycles
+    waits = [
+        predict(graph, replace(schedule, steps=steps), b, clock_mhz=100).overhead_cycles
+        for steps in (schedule.steps, tuple(without))
+        for b in (slow, quick)
+    ]
+    assert waits[0] - waits[1] == moved + waits[2] - waits[3]
+    assert waits[3] == rest.overhead_cycles + waits[1] - found.overhead_cycles
 
 
 def test_too_little_memory_is_refused() -> None:

@@ -68,6 +68,26 @@ def test_tensors_in_dram_and_several_images(tmp_path: Path, depth: int) -> None:
         assert_exact(result, design)
 
 
+@pytest.mark.parametrize(("ports", "word_bits"), [(2, 64), (4, 32), (4, 256)])
+def test_several_weight_ports(tmp_path: Path, ports: int, word_bits: int) -> None:
+    """The testbench deals the blob to the ports: exact in both storages, and no longer where two
+    ports hold each other's words; the top function also compiles as for synthesis."""
+    array = replace(ARRAY, weight_ports=ports, weight_word_bits=word_bits)
+    project, design = make(small_residual(3), tmp_path / "p", array)
+    for result in csim(project, design, tuple(Storage), tmp_path / "b"):
+        assert_exact(result, design)
+    syntax = ["-std=c++11", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-Wno-unknown-pragmas"]
+    macros = ["-Wno-unused-label", "-D__SYNTHESIS__", "-DRMSMP_NATIVE", f"-I{project}/src"]
+    subprocess.run(
+        ["g++", *syntax, *macros, f"-I{project}/sim", project / "src/top.cpp"], check=True
+    )
+    path = project / "data/weights.bin"
+    words = np.fromfile(path, np.uint8).reshape(-1, ports, word_bits // 8)
+    path.write_bytes(words[:, [1, 0, *range(2, ports)]].tobytes())
+    (result,) = csim(project, design, [Storage.NATIVE], tmp_path / "b")
+    assert not result.exact
+
+
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "conv3", "conv4", "fc"])
 def test_a_planted_weight_bit_is_found_in_its_layer(
     tmp_path: Path, build: Path, layer: str
@@ -79,10 +99,10 @@ def test_a_planted_weight_bit_is_found_in_its_layer(
     names = [s.name for s in design.ops if s.opcode == "MATMUL"]
     program = np.frombuffer(design.blob(TRACE), "<u4")
     segments = program[8 + 40 * int(program[2]) :]
-    word_bytes = design.array.weight_word_bits // 8
-    first, words = (int(n) for n in segments[3 * names.index(layer) :][:2])
+    beat_bytes = design.array.weight_beat_bits // 8
+    first, beats = (int(n) for n in segments[3 * names.index(layer) :][:2])
     # Try bits through the layer's weights until one matters (some rows are clamped or unused).
-    for byte in range(first * word_bytes, (first + words) * word_bytes, 7):
+    for byte in range(first * beat_bytes, (first + beats) * beat_bytes, 7):
         weights = bytearray(clean)
         weights[byte] ^= 0x04
         (project / "data/weights.bin").write_bytes(weights)

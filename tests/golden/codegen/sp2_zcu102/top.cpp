@@ -5,7 +5,7 @@
 
 void rmsmp_top(
     const RmsmpUnits::Word32* program,
-    const RmsmpUnits::WeightWord* weights,
+    const RmsmpUnits::WeightWord* weights0,
     const RmsmpUnits::ParamWord* params,
     const RmsmpUnits::Word32* input,
     RmsmpUnits::Word32* output,
@@ -14,9 +14,9 @@ void rmsmp_top(
 #pragma HLS INTERFACE m_axi port = program offset = slave bundle = gmem_program depth = 140 \
     latency = 32 num_read_outstanding = 2 max_read_burst_length = 64
 #pragma HLS INTERFACE s_axilite port = program bundle = control
-#pragma HLS INTERFACE m_axi port = weights offset = slave bundle = gmem_weights depth = 30 \
+#pragma HLS INTERFACE m_axi port = weights0 offset = slave bundle = gmem_weights0 depth = 30 \
     latency = 32 num_read_outstanding = 16 max_read_burst_length = 64
-#pragma HLS INTERFACE s_axilite port = weights bundle = control
+#pragma HLS INTERFACE s_axilite port = weights0 bundle = control
 #pragma HLS INTERFACE m_axi port = params offset = slave bundle = gmem_params depth = 8 \
     latency = 32 num_read_outstanding = 4 max_read_burst_length = 16
 #pragma HLS INTERFACE s_axilite port = params bundle = control
@@ -31,5 +31,5 @@ void rmsmp_top(
 #pragma HLS INTERFACE s_axilite port = spill bundle = control
 #pragma HLS INTERFACE s_axilite port = images bundle = control
 #pragma HLS INTERFACE s_axilite port = return bundle = control
-  rmsmp::Accelerator<RmsmpConfig, rmsmp::Types>(program, weights, params, input, output, spill, images);
+  rmsmp::Accelerator<RmsmpConfig, rmsmp::Types>(program, weights0, params, input, output, spill, images);
 }

@@ -21,7 +21,7 @@ enum {
 /// Run the program on `images` images. All pointers are memory ports.
 void rmsmp_top(
     const RmsmpUnits::Word32* program,
-    const RmsmpUnits::WeightWord* weights,
+    const RmsmpUnits::WeightWord* weights0,
     const RmsmpUnits::ParamWord* params,
     const RmsmpUnits::Word32* input,
     RmsmpUnits::Word32* output,
