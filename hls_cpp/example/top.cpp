@@ -5,17 +5,18 @@
 typedef rmsmp::Types::Word<32> Word32;
 typedef rmsmp::Types::Word<RmsmpConfig::kWeightWordBits> WeightWord;
 typedef rmsmp::Types::Word<128> ParamWord;
+typedef rmsmp::Types::Word<32 * rmsmp::kBeatWords> InputWord;
 
 /// Run `program` on `images` images. Ports and blobs: docs/packed-design.md.
 void rmsmp_top(const Word32* program, const WeightWord* weights0, const ParamWord* params,
-               const Word32* input, Word32* output, WeightWord* spill, unsigned int images) {
+               const InputWord* input, Word32* output, WeightWord* spill, unsigned int images) {
 #pragma HLS INTERFACE m_axi port = program offset = slave bundle = gmem_program depth = 4096 \
     latency = 32 num_read_outstanding = 2 max_read_burst_length = 64
 #pragma HLS INTERFACE m_axi port = weights0 offset = slave bundle = gmem_weights0 depth = 65536 \
     latency = 32 num_read_outstanding = 16 max_read_burst_length = 64
 #pragma HLS INTERFACE m_axi port = params offset = slave bundle = gmem_params depth = 4096 \
     latency = 32 num_read_outstanding = 4 max_read_burst_length = 16
-#pragma HLS INTERFACE m_axi port = input offset = slave bundle = gmem_input depth = 65536 \
+#pragma HLS INTERFACE m_axi port = input offset = slave bundle = gmem_input depth = 16384 \
     latency = 32 num_read_outstanding = 8 max_read_burst_length = 64
 #pragma HLS INTERFACE m_axi port = output offset = slave bundle = gmem_output depth = 65536 \
     latency = 32 num_write_outstanding = 8 max_write_burst_length = 64

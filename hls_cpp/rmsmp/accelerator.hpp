@@ -28,7 +28,7 @@ template <typename Config, typename Storage, int kOpsDepth = Config::kStreamDept
 void Accelerator(const typename Storage::template Word<32>* program,
                  RMSMP_WEIGHT_PORT_LIST(RMSMP_WEIGHT_POINTER),
                  const typename Storage::template Word<128>* params,
-                 const typename Storage::template Word<32>* input,
+                 const typename Storage::template Word<32 * kBeatWords>* input,
                  typename Storage::template Word<32>* output,
                  typename Storage::template Word<Config::kWeightWordBits>* spill,
                  unsigned int images) {
@@ -49,7 +49,7 @@ void Accelerator(const typename Storage::template Word<32>* program,
 #pragma HLS STREAM variable = weight_tiles depth = kWeightsDepth
   typename U::ParamStream row_params("row_params");
 #pragma HLS STREAM variable = row_params depth = kParamsDepth
-  typename U::Stream32 inputs("inputs");
+  typename U::InputStream inputs("inputs");
 #pragma HLS STREAM variable = inputs depth = kInputsDepth
   typename U::Stream32 outputs("outputs");
 #pragma HLS STREAM variable = outputs depth = kOutputsDepth

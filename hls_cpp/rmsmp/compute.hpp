@@ -13,7 +13,7 @@ namespace rmsmp {
 /// \param spill       DRAM for tensors that do not fit, written before it is read
 template <typename U, int kDistance>
 void Compute(typename U::Stream32& ops, typename U::WeightStream& weights,
-             typename U::ParamStream& params, typename U::Stream32& input,
+             typename U::ParamStream& params, typename U::InputStream& input,
              typename U::Stream32& output, typename U::WeightWord* spill, unsigned int images) {
 #pragma HLS INLINE off
   // Static because C simulation has a small stack. No operation reads what no earlier one of

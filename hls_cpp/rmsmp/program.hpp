@@ -282,6 +282,7 @@ TransferOp<U> DecodeTransfer(const typename U::Word32 (&words)[kOperationWords])
 template <typename U>
 struct FoldOp {
   Tensor<U> tensor;  // where the folded tensor lies; height and width are the image's
+  typename U::Dim columns;   // of a line in one step: 1, 2 or 4
   typename U::Dim kernel, stride, padding_left, padding_right;
   typename U::Dim width;     // of the folded tensor
   typename U::Dim channels;  // of the image: 1 .. 4
@@ -292,6 +293,7 @@ FoldOp<U> DecodeFold(const typename U::Word32 (&words)[kOperationWords]) {
 #pragma HLS INLINE
   FoldOp<U> op;
   op.tensor = detail::SourceTensor<U>(words);
+  op.columns = detail::DimField<U>(words[9]);
   op.kernel = detail::DimField<U>(words[10]);
   op.stride = detail::DimField<U>(words[12]);
   op.padding_left = detail::DimField<U>(words[14]);
@@ -304,8 +306,11 @@ FoldOp<U> DecodeFold(const typename U::Word32 (&words)[kOperationWords]) {
   RMSMP_SIM(sim::Require(op.kernel * op.channels <= U::kChannels,
                          "a folded kernel row passes the channel positions", "kernel width",
                          static_cast<long long>(op.kernel)));
-  RMSMP_SIM(sim::Require(op.kernel <= op.stride * U::kBanks,
-                         "folded pixels with a common column lie in one bank", "kernel width",
+  RMSMP_SIM(sim::Require(op.columns == 1 || op.columns == 2 || op.columns == 4,
+                         "a step of a folded input has 1, 2 or 4 columns", "columns",
+                         static_cast<long long>(op.columns)));
+  RMSMP_SIM(sim::Require(op.kernel >= 1 && op.kernel + op.columns - 1 <= op.stride * U::kBanks,
+                         "folded pixels of one step lie in one bank", "kernel width",
                          static_cast<long long>(op.kernel)));
   RMSMP_SIM(sim::Require(op.width >= 1 && (op.width - 1) * op.stride + op.kernel <=
                              op.padding_left + op.tensor.width + op.padding_right,

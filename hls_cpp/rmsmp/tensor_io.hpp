@@ -4,6 +4,7 @@
 #pragma once
 
 #include "activation_memory.hpp"
+#include "beats.hpp"
 
 namespace rmsmp {
 namespace detail {
@@ -69,15 +70,17 @@ typename U::Count TransferLength(const TransferOp<U>& op) {
 
 }  // namespace detail
 
-/// Input stream to memory.
+/// Input stream to memory; every line begins a new beat of four words.
 template <typename U>
-void LoadTensor(const TransferOp<U>& op, typename U::Stream32& input,
+void LoadTensor(const TransferOp<U>& op, typename U::InputStream& input,
                 typename U::Memory& memory) {
 #pragma HLS INLINE off
   typedef typename U::Count Count;
   detail::ChunkWalk<U> walk;
   walk.Reset();
-  typename U::Word32 word = 0;
+  typename U::Storage::template Uint<2> lane = 0;  // word of the beat
+  typename U::Word32 words[kBeatWords] = {0, 0, 0, 0};
+#pragma HLS ARRAY_PARTITION variable = words complete
   const Count length = detail::TransferLength<U>(op);
 LoadNibbles:
   for (Count t = 0; t < length; ++t) {
@@ -85,14 +88,23 @@ LoadNibbles:
 #pragma HLS PIPELINE II = 1
 #pragma HLS LOOP_TRIPCOUNT min = 16 max = 65536
 #pragma HLS DEPENDENCE variable = memory inter false
-    if (!walk.high_plane) word = input.read();
+    if (!walk.high_plane) {
+      const bool line_begins = walk.x == 0 && walk.chunk == 0;
+      if (line_begins || lane == 0) {
+        TakeBeat<U>(input, words);
+        lane = 1;
+      } else {
+        MoveBeat<U>(words, false);
+        lane = U::Storage::template LowBits<2>(lane + 1);
+      }
+    }
     typename U::Nibble nibbles[4];
 #pragma HLS ARRAY_PARTITION variable = nibbles complete
   LoadCode:
     for (int i = 0; i < 4; ++i) {
 #pragma HLS UNROLL
-      nibbles[i] = walk.high_plane ? U::Storage::template GetBits<4>(word, 8 * i + 4)
-                                   : U::Storage::template GetBits<4>(word, 8 * i);
+      nibbles[i] = walk.high_plane ? U::Storage::template GetBits<4>(words[0], 8 * i + 4)
+                                   : U::Storage::template GetBits<4>(words[0], 8 * i);
     }
     WriteChunk<U, 4>(memory, true, BankOf<U>(walk.x), walk.AddressIn(op.tensor), walk.position,
                      nibbles);

@@ -215,17 +215,20 @@ void LoadParams(const typename U::ParamWord* params, typename U::Stream32& segme
                                             images);
 }
 
-/// Input images, one behind the other.
+/// Input images, one behind the other; the counts are of 32-bit words, whole beats.
 template <typename U>
-void LoadInput(const typename U::Word32* input, typename U::Stream32& counts,
-               typename U::Stream32& words, unsigned int images) {
+void LoadInput(const typename U::InputWord* input, typename U::Stream32& counts,
+               typename U::InputStream& words, unsigned int images) {
 #pragma HLS INLINE off
   unsigned int first = 0;
 Image:
   for (unsigned int image = 0; image < images; ++image) {
 #pragma HLS LOOP_TRIPCOUNT min = 1 max = 64
-    const unsigned int length = static_cast<unsigned int>(counts.read());
-    SendWords<typename U::Word32>(input, first, length, words);
+    const unsigned int count = static_cast<unsigned int>(counts.read());
+    const unsigned int length = count / kBeatWords;
+    RMSMP_SIM(sim::Require(count % kBeatWords == 0, "an image ends within a beat of the input port",
+                           "words", count));
+    SendWords<typename U::InputWord>(input, first, length, words);
     first += length;
   }
 }

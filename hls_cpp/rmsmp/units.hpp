@@ -5,6 +5,8 @@
 
 namespace rmsmp {
 
+enum { kBeatWords = 4 };  // 32-bit words of a word of the input port
+
 /// \tparam Config  constants of the array, see example/config.hpp
 /// \tparam Types   ApTypes | NativeTypes
 template <typename Config, typename Types>
@@ -77,9 +79,11 @@ struct Units {
   typedef typename Types::template Word<kWordBits> WeightWord;
   typedef typename Types::template Word<kBeatBits> WeightBeat;
   typedef typename Types::template Word<128> ParamWord;
+  typedef typename Types::template Word<32 * kBeatWords> InputWord;
   typedef hls::stream<Word32> Stream32;
   typedef hls::stream<WeightBeat> WeightStream;
   typedef hls::stream<ParamWord> ParamStream;
+  typedef hls::stream<InputWord> InputStream;
 
   // Numbers. Signed where they take part in arithmetic, as wide as their ranges need.
   typedef typename Types::template Uint<4> Nibble;     // stored pattern

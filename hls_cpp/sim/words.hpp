@@ -36,5 +36,19 @@ std::vector<Word> WordsOfPort(const std::vector<Word>& words, std::size_t port, 
   return own;
 }
 
+/// Words of `kBits` bits from 32-bit words, the first lowest; a last partial word is padded with 0.
+template <typename Types, int kBits>
+std::vector<typename Types::template Word<kBits> > WordsFrom32(const uint32_t* words,
+                                                               std::size_t count) {
+  const std::size_t per_word = kBits / 32;
+  std::vector<typename Types::template Word<kBits> > wide((count + per_word - 1) / per_word);
+  for (std::size_t i = 0; i < wide.size() * per_word; ++i) {
+    typedef typename Types::template Uint<32> Part;
+    Types::template SetBits<32>(wide[i / per_word], static_cast<int>(32 * (i % per_word)),
+                                static_cast<Part>(i < count ? words[i] : 0));
+  }
+  return wide;
+}
+
 }  // namespace sim
 }  // namespace rmsmp

@@ -35,7 +35,7 @@ struct Dsp48e2 {
 struct Depths {
   enum { kStreamDepthOps = 64, kStreamDepthSegments = 16, kStreamDepthCounts = 2 };
   enum { kStreamDepthWeights = 512, kStreamDepthParams = 16 };
-  enum { kStreamDepthInputs = 64, kStreamDepthOutputs = 64 };
+  enum { kStreamDepthInputs = 32, kStreamDepthOutputs = 64 };
 };
 
 /// PoT, DSP48E1, two cascades per row pair, one drain step per group of rows.

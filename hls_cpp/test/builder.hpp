@@ -54,15 +54,22 @@ class Builder {
     return t;
   }
 
+  /// The most columns of a step of a folded LOAD: no bank has two folded pixels in it.
+  static int FoldColumns(int kernel, int stride) {
+    int columns = 4;
+    while (columns > 1 && kernel + columns - 1 > stride * kBanks) columns /= 2;
+    return columns;
+  }
+
   /// Folded LOAD of a random image for kernel rows of `kernel`; the folded tensor. `right` is
-  /// the padding there.
+  /// the padding there; steps are of `columns`.
   Tensor FoldedInput(int channels, int height, int width, Format format, int kernel, int stride,
-                     int left, int right) {
+                     int left, int right, int columns) {
     Tensor image = Shape(channels, height, width, format);
     Randomize(image, format);
     PushInput(image);
-    const int columns = left + width + right;
-    Tensor t = Allocate(kernel * channels, height, (columns - kernel) / stride + 1, format);
+    const int walked = left + width + right;
+    Tensor t = Allocate(kernel * channels, height, (walked - kernel) / stride + 1, format);
     for (int y = 0; y < height; ++y) {
       for (int x = 0; x < t.width; ++x) {
         for (int kx = 0; kx < kernel; ++kx) {
@@ -74,10 +81,11 @@ class Builder {
     }
     std::vector<uint32_t>& op = Op(1, (t.is_signed ? 1 : 0) | 2, t, 1);
     op[4] = static_cast<uint32_t>(width);
-    const int fields[][2] = {{10, kernel}, {12, stride}, {14, left}, {17, right}, {19, t.width},
-                             {35, channels}};
+    const int fields[][2] = {{9, columns}, {10, kernel}, {12, stride}, {14, left}, {17, right},
+                             {19, t.width}, {35, channels}};
     for (const int(&field)[2] : fields) op[field[0]] = static_cast<uint32_t>(field[1]);
-    iterations.push_back(static_cast<uint64_t>(height) * columns * t.planes);
+    const int steps = CeilDiv(left, columns) + CeilDiv(width + right, columns);
+    iterations.push_back(static_cast<uint64_t>(height) * steps * t.planes);
     return t;
   }
 
@@ -184,6 +192,7 @@ class Builder {
       for (int x = 0; x < t.width; ++x) {
         for (int c = 0; c < t.channels; c += 4) input.push_back(Word(t, c, y, x));
       }
+      while (input.size() % rmsmp::kBeatWords != 0) input.push_back(0);
     }
   }
 

@@ -19,7 +19,11 @@ class Machine {
         ops("ops"),
         spill(net.spill_words + 1),
         net_(net) {
-    for (uint32_t word : net.input) input.write(static_cast<typename U::Word32>(word));
+    for (const typename U::InputWord& beat :
+         rmsmp::sim::WordsFrom32<rmsmp::Types, 32 * rmsmp::kBeatWords>(net.input.data(),
+                                                                       net.input.size())) {
+      input.write(beat);
+    }
     const auto weight_beats =
         rmsmp::sim::WordsFromBytes<rmsmp::Types, U::kBeatBits>(net.weights);
     const auto param_words = rmsmp::sim::WordsFromBytes<rmsmp::Types, 128>(net.params);
@@ -30,7 +34,8 @@ class Machine {
 
   typename U::WeightStream weights;
   typename U::ParamStream params;
-  typename U::Stream32 input, output, ops;
+  typename U::InputStream input;
+  typename U::Stream32 output, ops;
   std::vector<typename U::WeightWord> spill;
 
   void RunAll() {

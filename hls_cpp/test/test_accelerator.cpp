@@ -24,8 +24,11 @@ template <typename Config>
 void Run(const Network<Config>& net, unsigned images) {
   const std::vector<uint32_t> words = net.Program();
   std::vector<T::Word<32> > program(words.begin(), words.end());
-  std::vector<T::Word<32> > input, output(net.output.size() * images, T::Word<32>(0xdeadbeefu));
-  for (unsigned i = 0; i < images; ++i) input.insert(input.end(), net.input.begin(), net.input.end());
+  std::vector<T::Word<32> > output(net.output.size() * images, T::Word<32>(0xdeadbeefu));
+  std::vector<uint32_t> all;
+  for (unsigned i = 0; i < images; ++i) all.insert(all.end(), net.input.begin(), net.input.end());
+  const auto input =
+      rmsmp::sim::WordsFrom32<T, 32 * rmsmp::kBeatWords>(all.data(), all.size());
   const auto blob = rmsmp::sim::WordsFromBytes<T, Config::kWeightWordBits>(net.weights);
   std::vector<T::Word<Config::kWeightWordBits> > weights[RMSMP_WEIGHT_PORTS];
   for (std::size_t port = 0; port < RMSMP_WEIGHT_PORTS; ++port) {
@@ -98,7 +101,7 @@ void Mobile(uint64_t seed) {
   const Format u4 = {1, false}, s4 = {1, true}, u8 = {2, false}, s8 = {2, true};
   const int tn = Config::kChannels;
   Network<Config> net(seed);
-  const Tensor x = net.FoldedInput(2, 7, 9, s8, 2, 2, 1, 0);
+  const Tensor x = net.FoldedInput(2, 7, 9, s8, 2, 2, 1, 0, net.FoldColumns(2, 2));
   net.Save(x, 0);
   const Window lines = {3, 1, 2, 1, 1, 0, 1, 1};
   const Tensor a = net.Matmul(x, 2 * tn, lines, s8, false, false);

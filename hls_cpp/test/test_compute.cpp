@@ -9,7 +9,8 @@ using network::Square;
 
 struct Unknown {
   void operator()() const {
-    U::Stream32 ops("ops"), input("input"), output("output");
+    U::Stream32 ops("ops"), output("output");
+    U::InputStream input("input");
     U::WeightStream weights("weights");
     U::ParamStream params("params");
     ops.write(U::Word32(1));

@@ -1,5 +1,6 @@
-/// folded_load.hpp: folded tensors of every kernel, stride, padding and format, stored again and
-/// convolved; nothing beside them is touched; an impossible fold never runs.
+/// folded_load.hpp: folded tensors of every kernel, stride, padding, format and number of columns
+/// a step, stored again and convolved; nothing beside them is touched; an impossible fold never
+/// runs.
 #include "machine.hpp"
 
 using network::Format;
@@ -8,14 +9,13 @@ using network::Tensor;
 using network::Window;
 
 template <typename Config>
-void Case(uint64_t seed, int channels, int kernel, int stride, int left, int right, int width,
-          Format format) {
-  if (kernel * channels > Config::kChannels || kernel > stride * Config::kBanks) return;
-  if (left + width + right < kernel) return;
+void Steps(uint64_t seed, int channels, int kernel, int stride, int left, int right, int width,
+           Format format, int columns) {
   const Format u4 = {1, false};
   Network<Config> net(seed);
   const Tensor before = net.Input(Config::kChannels, 1, 3, u4);
-  const Tensor x = net.FoldedInput(channels, 4, width, format, kernel, stride, left, right);
+  const Tensor x =
+      net.FoldedInput(channels, 4, width, format, kernel, stride, left, right, columns);
   const Tensor after = net.Input(Config::kChannels, 1, 3, u4);
   const Window window = {3, 1, 2, 1, 1, 0, 1, 1};
   const Tensor* all[] = {&before, &x, &after};
@@ -24,6 +24,16 @@ void Case(uint64_t seed, int channels, int kernel, int stride, int left, int rig
   Machine<Config> machine(net);
   machine.RunAll();
   machine.Check();
+}
+
+template <typename Config>
+void Case(uint64_t seed, int channels, int kernel, int stride, int left, int right, int width,
+          Format format) {
+  if (kernel * channels > Config::kChannels || kernel > stride * Config::kBanks) return;
+  if (left + width + right < kernel) return;
+  for (int columns = Network<Config>::FoldColumns(kernel, stride); columns > 0; columns /= 2) {
+    Steps<Config>(seed, channels, kernel, stride, left, right, width, format, columns);
+  }
 }
 
 template <typename Config>

@@ -103,6 +103,7 @@ static void TestFold() {
   U::Word32 words[rmsmp::kOperationWords];
   Fill(words);
   words[5] = 1;
+  words[9] = 4;
   words[10] = 2;
   words[12] = 3;
   words[14] = 4;
@@ -112,6 +113,7 @@ static void TestFold() {
   const rmsmp::FoldOp<U> op = rmsmp::DecodeFold<U>(words);
   CHECK_EQUAL(op.tensor.width, 104);
   CHECK_EQUAL(op.tensor.planes, 106);
+  CHECK_EQUAL(op.columns, 4);
   CHECK_EQUAL(op.kernel, 2);
   CHECK_EQUAL(op.stride, 3);
   CHECK_EQUAL(op.padding_left, 4);
@@ -170,7 +172,8 @@ struct Fold {
   void operator()() const {
     U::Word32 words[rmsmp::kOperationWords];
     Fill(words);
-    const uint32_t fields[][2] = {{5, 1}, {10, 2}, {12, 1}, {14, 0}, {17, 0}, {19, 103}, {35, 4}};
+    const uint32_t fields[][2] = {{5, 1},  {9, 2},  {10, 2},   {12, 1},
+                                  {14, 0}, {17, 0}, {19, 103}, {35, 4}};
     for (const uint32_t(&field)[2] : fields) words[field[0]] = static_cast<U::Word32>(field[1]);
     words[word] = number;
     rmsmp::DecodeFold<U>(words);
@@ -214,13 +217,16 @@ int main() {
   CHECK(Dies(both));
   CHECK(Dies(never));
   const Fold whole = {6, 1}, two_words = {5, 2}, wide = {10, 3}, five = {35, 5}, past = {19, 104};
-  const Fold sparse = {12, 0};
+  const Fold sparse = {12, 0}, three = {9, 3}, crowded = {9, 4}, no_column = {9, 0};
   CHECK(!Dies(whole));
   CHECK(Dies(two_words));
   CHECK(Dies(wide));
   CHECK(Dies(five));
   CHECK(Dies(past));
   CHECK(Dies(sparse));
+  CHECK(Dies(three));
+  CHECK(Dies(crowded));
+  CHECK(Dies(no_column));
   const Spill runs = {6, 1}, overlap = {5, 102}, empty = {3, 0};
   CHECK(!Dies(runs));
   CHECK(Dies(overlap));

@@ -12,7 +12,7 @@ static const unsigned kMagic = 0x4d534d52;
 /// says.
 static std::vector<U::Word32> Program(unsigned magic, unsigned table) {
   std::vector<U::Word32> words;
-  const unsigned header[] = {magic, rmsmp::kVersion, 4, 2, 3, 5, 7, 9};
+  const unsigned header[] = {magic, rmsmp::kVersion, 4, 2, 3, 8, 7, 9};
   for (unsigned word : header) words.push_back(U::Word32(word));
   const unsigned opcodes[] = {1, 2, 3, 2};
   for (unsigned op = 0; op < 4; ++op) {
@@ -126,11 +126,22 @@ int main() {
     }
   }
 
-  std::vector<U::Word32> input(10), output(14, U::Word32(0));
-  for (unsigned i = 0; i < 10; ++i) input[i] = U::Word32(i * i);
-  U::Stream32 inputs("inputs"), outputs("outputs");
+  std::vector<U::InputWord> input(4);
+  std::vector<U::Word32> output(14, U::Word32(0));
+  for (unsigned i = 0; i < 4; ++i) {
+    for (int k = 0; k < rmsmp::kBeatWords; ++k) {
+      rmsmp::Types::SetBits<32>(input[i], 32 * k,
+                                static_cast<rmsmp::Types::Uint<32> >(1000 * i + unsigned(k)));
+    }
+  }
+  U::InputStream inputs("inputs");
+  U::Stream32 outputs("outputs");
   rmsmp::LoadInput<U>(input.data(), input_words, inputs, images);
-  for (unsigned i = 0; i < 10; ++i) CHECK_EQUAL(inputs.read(), i * i);
+  for (unsigned i = 0; i < 4; ++i) {
+    const U::InputWord beat = inputs.read();
+    CHECK_EQUAL(rmsmp::Types::GetBits<32>(beat, 0), 1000 * i);
+    CHECK_EQUAL(rmsmp::Types::GetBits<32>(beat, 96), 1000 * i + 3);
+  }
   for (unsigned i = 0; i < 14; ++i) outputs.write(U::Word32(100 + i));
   rmsmp::StoreOutput<U>(output_words, outputs, output.data(), images);
   for (unsigned i = 0; i < 14; ++i) CHECK_EQUAL(output[i], 100 + i);

@@ -167,8 +167,10 @@ bool RunProgram(const char* name, const std::string& path, const testbench::Prog
   for (std::size_t first = vectors.first; first < last; first += batch) {
     const std::size_t images = std::min(batch, last - first);
     const std::uint32_t* source = vectors.input.data() + first * input_words;
-    std::vector<RmsmpUnits::Word32> input(source, source + images * input_words);
-    input.resize(std::max<std::size_t>(input.size(), kRmsmpInputDepth), 0);
+    std::vector<RmsmpUnits::InputWord> input =
+        rmsmp::sim::WordsFrom32<rmsmp::Types, 32 * rmsmp::kBeatWords>(source,
+                                                                      images * input_words);
+    input.resize(std::max<std::size_t>(input.size(), kRmsmpInputDepth));
     std::vector<RmsmpUnits::Word32> output(
         std::max<std::size_t>(images * layout.output_words, kRmsmpOutputDepth), kUnwritten);
     std::vector<RmsmpUnits::WeightWord> spill = UnsavedWords(program.spill_words);

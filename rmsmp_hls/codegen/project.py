@@ -14,6 +14,7 @@ from rmsmp_hls.codegen.settings import ProjectSettings
 from rmsmp_hls.codegen.tensor_table import tensor_table
 from rmsmp_hls.codegen.views import TopView, array_view, project_view, top_view
 from rmsmp_hls.errors import CodegenError
+from rmsmp_hls.hw.cycles import BEAT_WORDS, ceil_div
 from rmsmp_hls.pack.design import BLOBS, PARAMS, PROGRAM, TRACE, WEIGHTS, PackedDesign
 from rmsmp_hls.resources import asset_files
 
@@ -96,7 +97,7 @@ def _top(design: PackedDesign, settings: ProjectSettings) -> TopView:
         "program": max(len(design.blob(name)) // 4 for name in (PROGRAM, TRACE)),
         "weights": len(design.blob(WEIGHTS)) // beat_bytes,  # a word of every port
         "params": len(design.blob(PARAMS)) // 16,
-        "input": design.input.words,
+        "input": ceil_div(design.input.words, BEAT_WORDS),
         "output": max(program.output_words for program in design.programs),
         "spill": design.spill_words,
     }

@@ -19,7 +19,7 @@ _STREAM_DEPTHS = (
     ("StreamDepthCounts", 2),
     ("StreamDepthWeights", 512),
     ("StreamDepthParams", 16),
-    ("StreamDepthInputs", 64),
+    ("StreamDepthInputs", 32),
     ("StreamDepthOutputs", 64),
 )
 
@@ -35,7 +35,12 @@ _BURSTS = {
     "spill": f"{_LATENCY} num_read_outstanding = 8 max_read_burst_length = 64 "
     "num_write_outstanding = 8 max_write_burst_length = 64",
 }
-_TYPES = {"weights": "WeightWord", "params": "ParamWord", "spill": "WeightWord"}
+_TYPES = {
+    "weights": "WeightWord",
+    "params": "ParamWord",
+    "input": "InputWord",
+    "spill": "WeightWord",
+}
 _WRITTEN = ("output", "spill")
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import Board
-from rmsmp_hls.hw.cycles import TABLE_WORDS, address_words, ceil_div
+from rmsmp_hls.hw.cycles import BEAT_WORDS, FOLD_CODES, TABLE_WORDS, address_words, ceil_div
 from rmsmp_hls.hw.rams import lutram, ramb18
 
 SHIFT_ADD_LUT_PER_MAC = {"SP2-4": 17.4, "PoT-4": 23.4, "APoT-4": 20.4}
@@ -227,14 +227,16 @@ def _vector_unit(a: ArrayShape) -> Resources:
 
 
 def _load_and_store(a: ArrayShape) -> Resources:
-    """STORE: four nibbles, each one of NB * TN / 4. Folded LOAD: in every bank a column's counters
-    (x, kernel column, address, slot: 66 bits, 100 LUTs with their comparisons), and for every
-    position two LUTs that compare the slot, two per data bit (four channels, four hits) and two
-    for the enable, all registered. Two address products each of LOAD and STORE."""
-    memories = a.banks * a.channels
+    """STORE: four nibbles, each one of NB * TN / 4. LOAD and folded LOAD: a beat of the input port
+    that moves by one or two words, a LUT per bit. Folded LOAD: 16 codes of a step, each of two
+    planes and, by the number of channels, of four codes (two LUTs per bit); in every bank a
+    pixel's counters (x, slot, address: 50 bits, 100 LUTs with their comparisons) and the codes
+    rotated in two stages of four inputs (a LUT per bit each); for every position two LUTs that
+    compare the slot; codes and enables registered. Two address products each of LOAD and STORE."""
+    memories, beat, step = a.banks * a.channels, 32 * BEAT_WORDS, 4 * FOLD_CODES
     return Resources(
-        lut=memories + 100 * a.banks + memories * (2 + 2 * 4 + 2),
-        ff=66 * a.banks + memories * 5,
+        lut=memories + 2 * beat + 2 * step + (100 + 2 * step) * a.banks + 2 * memories,
+        ff=2 * beat + step + (50 + step) * a.banks + memories,
         dsp=_address_dsps(a, 4),
         bram36=0,
     )
@@ -249,8 +251,8 @@ def _spill_registers(a: ArrayShape) -> Resources:
 
 
 def _ports(a: ArrayShape) -> Resources:
-    """Memory ports: weights (as many as `weight_ports`), parameters (128 bits), program, input,
-    output (32 bits), and spill, which both reads and writes and counts as two.
+    """Memory ports: weights (as many as `weight_ports`), parameters and input (128 bits), program
+    and output (32 bits), and spill, which both reads and writes and counts as two.
 
     A reading or writing port of b bits: 640 + 1.85 b LUTs, 490 + 1.8 b flip-flops,
     2 ceil(b / 36) RAMB18: a line through 580-700 LUTs, 512-548 FFs, 2 RAMB18 at 32 bits and
@@ -258,7 +260,7 @@ def _ports(a: ArrayShape) -> Resources:
     state for their m_axi adapters. The weight FIFO is 512 beats, the others are shallow."""
     total = Resources(lut=400, ff=500, dsp=0, bram36=0)  # s_axilite registers, about
     wide = (a.weight_word_bits,) * (a.weight_ports + 2)  # weights; spill both ways
-    for bits in (*wide, 128, 32, 32, 32):
+    for bits in (*wide, 128, 128, 32, 32):
         total += Resources(
             lut=round(640 + 1.85 * bits),
             ff=round(490 + 1.8 * bits),
@@ -266,7 +268,7 @@ def _ports(a: ArrayShape) -> Resources:
             bram36=ceil_div(bits, 36),
         )
     fifo = ramb18(a.weight_beat_bits, 512) / 2
-    return total + Resources(lut=lutram(128 + 3 * 32, 32), ff=200, dsp=0, bram36=fifo)
+    return total + Resources(lut=lutram(2 * 128 + 2 * 32, 32), ff=200, dsp=0, bram36=fifo)
 
 
 LENGTH_DSPS = 8 + 7 + 2 * 3 + 2 + 2

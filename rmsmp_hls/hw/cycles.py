@@ -242,9 +242,29 @@ def move_iterations(height: int, width: int, chunks: int, planes: int) -> int:
     return height * width * chunks * planes
 
 
-def folded_load_iterations(height: int, width: int, left: int, right: int, planes: int) -> int:
-    """Return the exact iterations of a load that unrolls the kernel's row; padding walked too."""
-    return height * (left + width + right) * planes
+def line_words(width: int, chunks: int) -> int:
+    """Return the 32-bit words of a line of the input: whole beats; `chunks` words a pixel."""
+    return ceil_div(width * chunks, BEAT_WORDS) * BEAT_WORDS
+
+
+def fold_columns(kernel: int, stride: int, banks: int) -> int:
+    """Return the columns that a step of a folded load takes, 0 if it cannot be: the most of 4, 2
+    and 1 so that no bank has two folded pixels in one step."""
+    return next((n for n in (BEAT_WORDS, 2, 1) if kernel + n - 1 <= stride * banks), 0)
+
+
+def folded_load_iterations(
+    height: int, width: int, left: int, right: int, planes: int, columns: int
+) -> int:
+    """Return the exact iterations of a load that unrolls the kernel's row; padding walked too.
+
+    Args:
+        height, width: of the image.
+        left, right: columns of padding.
+        planes: of its codes.
+        columns: of a step, as `fold_columns` says.
+    """
+    return height * (ceil_div(left, columns) + ceil_div(width + right, columns)) * planes
 
 
 def address_words(array: ArrayShape) -> int:
@@ -274,6 +294,12 @@ def block_wait(array: ArrayShape, tiling: Tiling, iterations: int, bytes_per_cyc
     weights and row parameters where DDR delivers fewer bytes per cycle than their ports take."""
     return max(0, round(block_bytes(tiling, array) / bytes_per_cycle) - iterations)
 
+
+BEAT_WORDS = 4
+"""32-bit words of a beat, the word of the input port."""
+
+FOLD_CODES = 16
+"""Codes that a step of a folded load takes at most: four columns of four channels."""
 
 TABLE_WORDS = 16
 """Words of the parameter stream that hold a table: 256 entries of one byte."""

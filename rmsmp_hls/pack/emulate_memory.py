@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
 
 import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.hw.array import ArrayShape
+from rmsmp_hls.hw.cycles import ceil_div, line_words
 from rmsmp_hls.pack.program import MoveFlags, Opcode, Record
 
 Ints = npt.NDArray[np.int64]
@@ -20,6 +22,11 @@ def require(holds: bool, what: str) -> None:
     """Refuse a design that breaks a rule of the hardware."""
     if not holds:
         raise ArtefactError(what, where="emulation", fix="this is a fault of the packer")
+
+
+def _take(source: Iterator[int], words: int) -> list[int]:
+    """Return the next words of the input."""
+    return list(islice(source, words))
 
 
 class Memory:
@@ -80,6 +87,7 @@ class Memory:
         place = (record["base"], record["line_stride"], record["pixel_stride"])
         signed = bool(record["flags"] & MoveFlags.SIGNED)
         count = 0
+        padding = line_words(record["width"], record["chunks"]) - record["width"] * record["chunks"]
         for y in range(record["height"]):
             for x in range(record["width"]):
                 for chunk in range(record["chunks"]):
@@ -100,6 +108,8 @@ class Memory:
                             if signed and planes == 1 and word >> (8 * lane) & 8:
                                 word |= 0xF0 << (8 * lane)
                         output.append(word)
+            if source:
+                _take(source, padding)
         return count
 
     def _load_folded(self, record: Record, source: Iterator[int]) -> int:
@@ -109,25 +119,30 @@ class Memory:
         require(record["chunks"] == 1 and channels <= 4, "a pixel of a folded input is one word")
         require(kernel * channels <= self.array.channels, "a folded pixel passes the positions")
         place = (record["base"], record["line_stride"], record["pixel_stride"])
-        columns = range(-record["fold_left"], record["width"] + record["fold_right"])
+        left, width, columns = record["fold_left"], record["width"], record["fold_columns"]
+        starts = range(-ceil_div(left, columns) * columns, width + record["fold_right"], columns)
         for y in range(record["height"]):
-            for x in columns:
-                word = next(source) if 0 <= x < record["width"] else 0
-                pixels = [
-                    (pixel, x + record["fold_left"] - pixel * stride)
-                    for pixel in range(record["fold_width"])
-                    if 0 <= x + record["fold_left"] - pixel * stride < kernel
-                ]
-                banks = {pixel % self.array.banks for pixel, _ in pixels}
-                require(len(banks) == len(pixels), "a bank is written twice in a cycle")
-                for pixel, kx in pixels:
-                    for plane in range(record["planes"]):
+            words = _take(source, line_words(width, 1))
+            require(not any(words[width:]), "words behind a line of the input are not 0")
+            for start in starts:
+                reached: dict[int, list[tuple[int, int]]] = {}  # folded pixel: (kernel x, word)
+                for x in range(start, start + columns):
+                    word = words[x] if 0 <= x < width else 0
+                    for pixel in range(record["fold_width"]):
+                        kx = x + left - pixel * stride
+                        if 0 <= kx < kernel:
+                            reached.setdefault(pixel, []).append((kx, word))
+                banks = {pixel % self.array.banks for pixel in reached}
+                require(len(banks) == len(reached), "a bank is written twice in a cycle")
+                for plane in range(record["planes"]):
+                    for pixel, seen in reached.items():
                         at = self.address(place, y, pixel, plane)
-                        for channel in range(channels):
-                            nibble = word >> (8 * channel + 4 * plane) & 15
-                            bank = pixel % self.array.banks
-                            self.cells[bank, kx * channels + channel, at] = nibble
-        return record["height"] * len(columns) * record["planes"]
+                        cells = self.cells[pixel % self.array.banks, :, at]
+                        for kx, word in seen:
+                            for channel in range(channels):
+                                nibble = word >> (8 * channel + 4 * plane) & 15
+                                cells[kx * channels + channel] = nibble
+        return record["height"] * len(starts) * record["planes"]
 
     def move_spill(self, record: Record) -> int:
         """Execute a SAVE or RESTORE; return its iterations."""

@@ -12,6 +12,7 @@ from dataclasses import fields
 
 from rmsmp_hls.errors import ArtefactError, ConfigError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.cycles import ceil_div, line_words
 from rmsmp_hls.pack.design import (
     PROGRAM,
     TRACE,
@@ -130,7 +131,8 @@ def _input(read: _Reader, value: object) -> InputSpec:
     }
     if not 2 <= sizes["bits"] <= 8:
         read.wrong("input.bits", "must be 2..8")
-    if sizes["words"] != sizes["height"] * sizes["width"] * -(-sizes["channels"] // 4):
+    line = line_words(sizes["width"], ceil_div(sizes["channels"], 4))
+    if sizes["words"] != sizes["height"] * line:
         read.wrong("input.words", "does not match the input's shape")
     return InputSpec(
         name=read.text(source, "name", "input"),

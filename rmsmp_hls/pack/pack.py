@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rmsmp_hls.hw.array import PARAM_BYTES, ArrayShape
-from rmsmp_hls.hw.cycles import TABLE_WORDS
+from rmsmp_hls.hw.cycles import TABLE_WORDS, ceil_div, line_words
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntTable
 from rmsmp_hls.ir.types import ActFormat
@@ -152,7 +152,7 @@ def _program(
 
 def _input_words(graph: IntGraph) -> int:
     channels, height, width = graph.input.shape
-    return height * width * -(-channels // 4)
+    return height * line_words(width, ceil_div(channels, 4))
 
 
 def _opcode(step: Step) -> Opcode:

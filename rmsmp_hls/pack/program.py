@@ -84,8 +84,8 @@ _MOVE = {"flags": 1, **_source("chunks")}
 _SPILL = _numbered(2, "base", "run", "runs", "stride", "offset")
 FIELDS: dict[Opcode, dict[str, int]] = {
     Opcode.LOAD: {
-        **_MOVE, "fold_kernel": 10, "fold_stride": 12, "fold_left": 14, "fold_right": 17,
-        "fold_width": 19, "fold_channels": 35,
+        **_MOVE, "fold_columns": 9, "fold_kernel": 10, "fold_stride": 12, "fold_left": 14,
+        "fold_right": 17, "fold_width": 19, "fold_channels": 35,
     },
     Opcode.STORE: _MOVE,
     Opcode.MATMUL: {

@@ -109,6 +109,7 @@ def _load(step: LoadStep) -> Record:
         Opcode.LOAD,
         fields
         | {
+            "fold_columns": fold.columns if fold else 0,
             "fold_kernel": fold.kernel if fold else 0,
             "fold_stride": fold.stride if fold else 0,
             "fold_left": fold.left if fold else 0,

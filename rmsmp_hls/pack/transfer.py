@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from rmsmp_hls.errors import ConfigError
-from rmsmp_hls.hw.cycles import ceil_div
+from rmsmp_hls.hw.cycles import ceil_div, line_words
 from rmsmp_hls.ir.types import ActFormat
 from rmsmp_hls.pack.design import PackedDesign
 
@@ -22,7 +22,8 @@ def argmax_key(tensor: str) -> str:
 
 
 def input_words(design: PackedDesign, codes: Codes) -> Words:
-    """Return the input words of a batch, uint32 [N, words].
+    """Return the input words of a batch, uint32 [N, words]: of every line the pixels' words, then
+    0 up to a whole beat of the input port.
 
     Args:
         design: the packed design.
@@ -44,7 +45,11 @@ def input_words(design: PackedDesign, codes: Codes) -> Words:
             where=spec.name,
             fix="quantize the input with its scale and bounds",
         )
-    return code_words(codes, range(spec.channels))
+    chunks = ceil_div(spec.channels, 4)
+    lines = code_words(codes, range(spec.channels)).reshape(len(codes), spec.height, -1)
+    words = np.zeros((len(codes), spec.height, line_words(spec.width, chunks)), dtype=np.uint32)
+    words[..., : lines.shape[2]] = lines
+    return words.reshape(len(codes), spec.words)
 
 
 def code_words(codes: npt.NDArray[np.integer], slots: Sequence[int]) -> Words:

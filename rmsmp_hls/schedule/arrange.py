@@ -14,7 +14,7 @@ from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntMatmul, IntOp, IntSelect
 from rmsmp_hls.numerics.codebooks import LANE_CODEBOOKS
 from rmsmp_hls.schedule.copies import CopyInserter, gather_repeated, nest_concats
-from rmsmp_hls.schedule.fold_input import Fold, fold_input
+from rmsmp_hls.schedule.fold_input import Fold, fold_input, plain_fold
 from rmsmp_hls.schedule.forms import find_forms, select_slots
 from rmsmp_hls.schedule.layout import Slots, TensorLayout, dense_slots, slot_blocks
 
@@ -60,6 +60,8 @@ class Arrangement:
         ops: the operations that the array runs, copies included, in order.
         owners: operation -> operation of the graph that it belongs to.
         fold: how the input is unrolled, None if it is not.
+        load: how LOAD walks the input: `fold`, or that of an input of few channels which is not
+            unrolled; None: word by word.
         buffers: buffers by name.
         places: tensor -> where it lies; logits have no place.
         channels, banks: TN and NB.
@@ -68,6 +70,7 @@ class Arrangement:
     ops: tuple[IntOp, ...]
     owners: dict[str, str]
     fold: Fold | None
+    load: Fold | None
     buffers: dict[str, Buffer]
     places: dict[str, Place]
     channels: int
@@ -118,7 +121,8 @@ def arrange(graph: IntGraph, channels: int, banks: int, shift_add: str = "") -> 
     ops = inserter.relays(ops, formats)
     ops, parents = inserter.parts(ops, fold is not None)
     buffers, places = _places(ops, inserter.slots, parents, channels)
-    return Arrangement(ops, inserter.owners, fold, buffers, places, channels, banks)
+    load = fold or plain_fold(graph.input.shape, banks)
+    return Arrangement(ops, inserter.owners, fold, load, buffers, places, channels, banks)
 
 
 def _places(

@@ -109,7 +109,8 @@ def _candidates(
     shapes.sort(key=lambda s: (-sum(s[0]) * s[1] * s[2], s))
     for lanes, channels, pixels in shapes:
         narrow = 1 << (pixels - 1).bit_length()
-        wide = strided or depthwise  # windows, too, want more columns than pixels
+        # Windows, too, want more columns than pixels; a folded load takes more per step.
+        wide = strided or depthwise or usual.fold is not None
         for banks, taps in product((2 * narrow, narrow) if wide else (narrow,), taps_tried):
             yield ArrayShape(
                 shift_add_lanes=lanes[0],

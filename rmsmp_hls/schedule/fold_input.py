@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rmsmp_hls.hw.cycles import ceil_div
+from rmsmp_hls.hw.cycles import fold_columns, folded_load_iterations
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul, IntOp
 from rmsmp_hls.ir.types import ConstTensor, Window
@@ -25,6 +25,7 @@ class Fold:
     Attributes:
         channels, width: of the input as the host sends it.
         kernel, stride, left, right: the horizontal window.
+        columns: of a line that a step takes.
     """
 
     channels: int
@@ -33,11 +34,18 @@ class Fold:
     stride: int
     left: int
     right: int
+    columns: int
 
     @property
     def folded_width(self) -> int:
         """Width of the folded image: that of the layer's output."""
         return (self.left + self.width + self.right - self.kernel) // self.stride + 1
+
+    def iterations(self, height: int, planes: int) -> int:
+        """Return the exact iterations of a load of `height` lines."""
+        return folded_load_iterations(
+            height, self.width, self.left, self.right, planes, self.columns
+        )
 
 
 def fold_input(graph: IntGraph, channels: int, banks: int) -> tuple[IntGraph, Fold | None]:
@@ -50,20 +58,27 @@ def fold_input(graph: IntGraph, channels: int, banks: int) -> tuple[IntGraph, Fo
     """
     first = graph.input
     readers = graph.consumers(first.name)
-    folds = {_fold(first, op) for op in readers}
+    folds = {_fold(first, op, banks) for op in readers}
     if len(folds) != 1 or first.name == graph.output:
         return graph, None
     fold = folds.pop()
-    if fold is None or fold.kernel * fold.channels > channels:
-        return graph, None
-    if ceil_div(fold.kernel, fold.stride) > banks:
+    if fold is None or fold.columns == 0 or fold.kernel * fold.channels > channels:
         return graph, None
     shape = (fold.kernel * fold.channels, first.shape[1], fold.folded_width)
     ops = tuple(_folded(op) if op in readers else op for op in graph.ops[1:])
     return replace(graph, ops=(replace(first, shape=shape), *ops)), fold
 
 
-def _fold(first: IntOp, op: IntOp) -> Fold | None:
+def plain_fold(shape: tuple[int, ...], banks: int) -> Fold | None:
+    """Return how LOAD takes several columns at once of an input (C, H, W) that is not unrolled:
+    a kernel of one column. None where a pixel has more than one word."""
+    depth, _, width = shape
+    if depth > _MOST_CHANNELS:
+        return None
+    return Fold(depth, width, 1, 1, 0, 0, fold_columns(1, 1, banks))
+
+
+def _fold(first: IntOp, op: IntOp, banks: int) -> Fold | None:
     if not isinstance(op, IntMatmul) or op.groups != 1 or op.window.dilation[1] != 1:
         return None
     depth, _, width = first.shape
@@ -71,7 +86,7 @@ def _fold(first: IntOp, op: IntOp) -> Fold | None:
     _, left, _, right = op.window.padding
     if kernel == 1 or depth > _MOST_CHANNELS:
         return None
-    return Fold(depth, width, kernel, stride, left, right)
+    return Fold(depth, width, kernel, stride, left, right, fold_columns(kernel, stride, banks))
 
 
 def _folded(op: IntOp) -> IntOp:

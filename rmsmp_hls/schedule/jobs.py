@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from rmsmp_hls.hw.array import ArrayShape
-from rmsmp_hls.hw.cycles import folded_load_iterations, move_iterations, vector_iterations
+from rmsmp_hls.hw.cycles import move_iterations, vector_iterations
 from rmsmp_hls.ir.int_ops import (
     IntAdd,
     IntConcat,
@@ -163,11 +163,9 @@ class JobMaker:
 
     def load(self) -> int:
         """Return the iterations of the load of the input."""
-        op, fold = self.arrangement.ops[0], self.arrangement.fold
-        if fold is None:
-            return self.store(op)
-        return folded_load_iterations(
-            op.shape[1], fold.width, fold.left, fold.right, self.planes(op.name)
+        op, fold = self.arrangement.ops[0], self.arrangement.load
+        return (
+            self.store(op) if fold is None else fold.iterations(op.shape[1], self.planes(op.name))
         )
 
     def store(self, op: IntOp) -> int:

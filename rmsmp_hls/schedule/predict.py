@@ -11,6 +11,7 @@ from rmsmp_hls.hw.cycles import (
     TABLE_WORDS,
     block_bytes,
     block_wait,
+    line_words,
     matmul_cycles,
     spill_wait,
 )
@@ -165,9 +166,12 @@ def _ddr_bytes(step: Step, array: ArrayShape, argmax: bool) -> int:
         rows = step.tiling.row_tiles * array.rows
         moved = block_bytes(step.tiling, array)
         return moved if step.destination else moved + 4 * (rows + argmax)
-    if isinstance(step, LoadStep) and step.fold is not None:
-        return 4 * step.tensor.height * step.fold.width
-    if isinstance(step, LoadStep | StoreStep):
+    if isinstance(step, LoadStep):
+        width, chunks = (
+            (step.fold.width, 1) if step.fold else (step.tensor.width, step.tensor.chunks)
+        )
+        return 4 * step.tensor.height * line_words(width, chunks)
+    if isinstance(step, StoreStep):
         return 4 * step.tensor.transfer_words
     if isinstance(step, SpillStep):
         return step.iterations * array.weight_word_bits // 8

@@ -33,7 +33,7 @@ class Step:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadStep(Step):
-    """LOAD: lines of the network's input, `fold` says how they are unrolled."""
+    """LOAD: lines of the network's input, `fold` says how they are walked; None: word by word."""
 
     tensor: TensorLayout
     fold: Fold | None

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.cycles import (
-    folded_load_iterations,
     matmul_iterations,
     move_iterations,
     spill_iterations,
@@ -187,12 +186,12 @@ class StepMaker:
 
     def load(self, layout: TensorLayout) -> LoadStep:
         """Return the step that takes the lines of `layout` from the input."""
-        fold = self.arrangement.fold
-        iterations = move_iterations(layout.height, layout.width, layout.chunks, layout.planes)
-        if fold is not None:
-            iterations = folded_load_iterations(
-                layout.height, fold.width, fold.left, fold.right, layout.planes
-            )
+        fold = self.arrangement.load
+        iterations = (
+            move_iterations(layout.height, layout.width, layout.chunks, layout.planes)
+            if fold is None
+            else fold.iterations(layout.height, layout.planes)
+        )
         return LoadStep(operation=layout.name, iterations=iterations, tensor=layout, fold=fold)
 
     def store(self, layout: TensorLayout) -> StoreStep:

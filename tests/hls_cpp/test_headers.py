@@ -16,6 +16,7 @@ TESTS = sorted(path.stem for path in (HLS_CPP / "test").glob("test_*.cpp"))
 # Headers whose test has another name; all others have test_<header>.cpp.
 COVERED_BY = {
     "ap_types": "test_types",
+    "beats": "test_tensor_io",
     "native_types": "test_types",
     "pragmas": "test_types",
     "units": "test_types",

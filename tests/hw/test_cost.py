@@ -93,11 +93,12 @@ def test_a_vector_lane_has_a_product_and_a_table() -> None:
 
 
 def test_the_folded_load_writes_every_bank_by_itself() -> None:
-    """12 LUTs and 5 flip-flops for each of NB * TN positions, a column per bank; STORE chooses."""
+    """Two LUTs and a flip-flop for each of NB * TN positions; a walk and a rotation of 16 codes for
+    each bank; STORE chooses."""
     small = replace(ARRAY, banks=4)
     more, less = (_unit(array, "load and store") for array in (ARRAY, small))
-    assert more.lut - less.lut == 4 * 32 * (12 + 1) + 4 * 100
-    assert more.ff - less.ff == 4 * 32 * 5 + 4 * 66
+    assert more.lut - less.lut == 4 * 32 * (2 + 1) + 4 * (100 + 2 * 16 * 4)
+    assert more.ff - less.ff == 4 * 32 + 4 * (50 + 16 * 4)
 
 
 def test_spill_takes_two_rows_of_an_address_and_an_adapter_both_ways() -> None:
@@ -106,7 +107,7 @@ def test_spill_takes_two_rows_of_an_address_and_an_adapter_both_ways() -> None:
     assert (registers.lut, registers.ff) == (1024 + 200, 2 * 1024 + 200)
     assert _unit(replace(ARRAY, banks=4, channels=16), "spill registers").ff == 2 * 256 + 200
     ports = _unit(ARRAY, "memory ports")
-    adapters = (4 + 3 * 1 + 4 + 2 * 4, ramb18(128, 512) / 2)  # weights, three of 32 bits, params
+    adapters = (3 * 4 + 2 * 1 + 2 * 4, ramb18(128, 512) / 2)  # 128 bits: weights, params, input
     assert ports.bram36 == sum(adapters)
 
 

@@ -17,6 +17,7 @@ from rmsmp_hls.hw.cycles import (
     block_wait,
     choose_tiling,
     folded_load_iterations,
+    line_words,
     matmul_cycles,
     matmul_iterations,
     move_iterations,
@@ -122,7 +123,10 @@ def test_the_small_formulas() -> None:
     assert vector_iterations(ARRAY, 3, 5, 2, 9, 2) == 3 * 5 * 2 * 4 * 9 * 2 + 1
     assert vector_iterations(ARRAY, 3, 5, 2, 1, 2, table=True) == 3 * 5 * 2 * 4 * 2 + 1 + 16
     assert move_iterations(3, 5, 5, 2) == 3 * 5 * 5 * 2
-    assert folded_load_iterations(3, 5, 2, 1, 2) == 3 * (2 + 5 + 1) * 2
+    assert folded_load_iterations(3, 5, 2, 1, 2, 1) == 3 * (2 + 5 + 1) * 2
+    assert folded_load_iterations(3, 5, 2, 1, 2, 4) == 3 * (1 + 2) * 2
+    assert [line_words(width, 1) for width in (1, 4, 5)] == [4, 4, 8]
+    assert line_words(3, 3) == 12
     assert address_words(replace(ARRAY, weight_word_bits=128)) == 4  # 8 * 16 nibbles
     assert address_words(replace(ARRAY, banks=4, channels=4, weight_word_bits=512)) == 1
     assert spill_iterations(ARRAY, 3, 7) == 3 * 7 * 8

@@ -62,7 +62,7 @@ def test_the_header_is_as_documented(design: PackedDesign) -> None:
     header = json.loads(design_files(design)["design.json"])
     assert (header["schema"], header["version"]) == ("rmsmp-hls/packed-design", 3)
     assert header["array"]["dsp"] == "DSP48E2"
-    assert header["input"]["words"] == 9 * 7
+    assert header["input"]["words"] == 9 * 8  # lines of 7 pixels in whole beats
     assert set(header["files"]) == {PROGRAM, TRACE, "weights.bin", "params.bin"}
     logits = header["outputs"][PROGRAM][0]
     assert logits["tensor"] == "fc"
@@ -118,7 +118,7 @@ DAMAGES: list[tuple[Callable[[Path], object], str]] = [
     (edited(lambda h: h["array"].pop("banks")), "array.banks: must be a whole number"),
     (edited(lambda h: h["input"].update(scale="x")), "input.scale: must be a finite number"),
     (edited(lambda h: h["input"].update(words=7)), "input.words: does not match"),
-    (edited(lambda h: h["input"].update(height=18, words=18 * 7)), "reads 63 input words"),
+    (edited(lambda h: h["input"].update(height=18, words=18 * 8)), "reads 72 input words"),
     (edited(lambda h: h["outputs"].pop(TRACE)), "outputs.program_trace.bin: must be a list"),
     (edited(lambda h: h["outputs"][TRACE][1].update(offset=0)), "does not follow"),
     (edited(lambda h: h["outputs"][PROGRAM][0]["logits"].pop()), "must give every word"),
@@ -158,5 +158,5 @@ def test_a_program_of_another_design_is_refused(design: PackedDesign, tmp_path: 
     other = pack(graph, make_schedule(graph, ARRAY))
     blobs = dict(design.blobs) | {PROGRAM: other.blob(PROGRAM)}
     mixed = replace(design, blobs=tuple(blobs.items()))
-    with pytest.raises(ArtefactError, match="reads 9 input words, which the header contradicts"):
+    with pytest.raises(ArtefactError, match="reads 12 input words, which the header contradicts"):
         load_design(saved(mixed, tmp_path))

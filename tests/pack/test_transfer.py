@@ -1,4 +1,4 @@
-"""Words in and out: four codes of neighbouring channels, low byte first."""
+"""Words in and out: four codes of neighbouring channels, low byte first; lines in whole beats."""
 
 from __future__ import annotations
 
@@ -26,21 +26,25 @@ def packed(signed: bool, argmax: bool = False):
 
 @pytest.mark.parametrize("signed", [False, True])
 def test_inputs_are_packed_by_pixel_and_four_channels(signed: bool) -> None:
-    """Word by word against a loop; a stored tensor of the same form reads back."""
+    """Word by word against a loop, every line padded; a stored tensor, which is not, reads back."""
     low, high = (-127, 127) if signed else (0, 255)
     codes = np.random.default_rng(0).integers(low, high + 1, (2, 6, 2, 3))
     design = packed(signed)
     words = input_words(design, codes)
     assert words.dtype == np.uint32
-    assert words.shape == (2, 12)
-    expected = [
-        sum((int(codes[0, c, y, x]) & 255) << 8 * (c % 4) for c in range(4 * k, min(4 * k + 4, 6)))
+    assert words.shape == (2, 16)
+    lines = [
+        [
+            sum((int(image[c, y, x]) & 255) << 8 * (c % 4) for c in range(4 * k, min(4 * k + 4, 6)))
+            for x in range(3)
+            for k in range(2)
+        ]
+        for image in codes
         for y in range(2)
-        for x in range(3)
-        for k in range(2)
     ]
-    assert words[0].tolist() == expected
-    output = np.concatenate([words, words], axis=1)
+    assert words.reshape(4, 8).tolist() == [[*line, 0, 0] for line in lines]
+    stored = words.reshape(2, 2, 8)[:, :, :6].reshape(2, 12)
+    output = np.concatenate([stored, stored], axis=1)
     assert design.program(TRACE).output_words == output.shape[1]
     np.testing.assert_array_equal(read_outputs(design, TRACE, output)["x"], codes)
 

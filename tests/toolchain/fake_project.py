@@ -27,7 +27,7 @@ TOP_CPP = r"""
 #include "../sim/sim_fail.hpp"
 
 void fake_top(const RmsmpUnits::Word32* program, const RmsmpUnits::WeightWord*,
-              const RmsmpUnits::ParamWord*, const RmsmpUnits::Word32* input,
+              const RmsmpUnits::ParamWord*, const RmsmpUnits::InputWord* input,
               RmsmpUnits::Word32* output, RmsmpUnits::WeightWord* /*spill*/,
               unsigned int images) {
   const unsigned operations = static_cast<unsigned>(program[2]);
@@ -35,7 +35,8 @@ void fake_top(const RmsmpUnits::Word32* program, const RmsmpUnits::WeightWord*,
   const unsigned output_words = static_cast<unsigned>(program[6]);
   const unsigned first = output_words == 17 ? 0 : 12;
   for (unsigned int image = 0; image < images; ++image) {
-    const unsigned seed = static_cast<unsigned>(input[image * input_words]);
+    const unsigned seed = static_cast<unsigned>(
+        rmsmp::Types::GetBits<32>(input[image * input_words / rmsmp::kBeatWords], 0));
     for (unsigned op = 0; op < operations; ++op) {
       rmsmp::sim::BeginCount();
       rmsmp::sim::CountIterations(static_cast<unsigned>(program[30 + op]));

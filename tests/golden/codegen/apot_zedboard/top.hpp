@@ -13,7 +13,7 @@ enum {
   kRmsmpProgramDepth = 140,
   kRmsmpWeightDepth = 15,
   kRmsmpParamDepth = 8,
-  kRmsmpInputDepth = 4,
+  kRmsmpInputDepth = 1,
   kRmsmpOutputDepth = 17,
   kRmsmpSpillDepth = 1
 };
@@ -24,7 +24,7 @@ void zed(
     const RmsmpUnits::WeightWord* weights0,
     const RmsmpUnits::WeightWord* weights1,
     const RmsmpUnits::ParamWord* params,
-    const RmsmpUnits::Word32* input,
+    const RmsmpUnits::InputWord* input,
     RmsmpUnits::Word32* output,
     RmsmpUnits::WeightWord* spill,
     unsigned int images);

@@ -61,7 +61,7 @@ struct RmsmpConfig {
     kStreamDepthCounts = 2,
     kStreamDepthWeights = 512,
     kStreamDepthParams = 16,
-    kStreamDepthInputs = 64,
+    kStreamDepthInputs = 32,
     kStreamDepthOutputs = 64
   };
 };

@@ -7,7 +7,7 @@ void rmsmp_top(
     const RmsmpUnits::Word32* program,
     const RmsmpUnits::WeightWord* weights0,
     const RmsmpUnits::ParamWord* params,
-    const RmsmpUnits::Word32* input,
+    const RmsmpUnits::InputWord* input,
     RmsmpUnits::Word32* output,
     RmsmpUnits::WeightWord* spill,
     unsigned int images) {
@@ -20,7 +20,7 @@ void rmsmp_top(
 #pragma HLS INTERFACE m_axi port = params offset = slave bundle = gmem_params depth = 8 \
     latency = 32 num_read_outstanding = 4 max_read_burst_length = 16
 #pragma HLS INTERFACE s_axilite port = params bundle = control
-#pragma HLS INTERFACE m_axi port = input offset = slave bundle = gmem_input depth = 4 \
+#pragma HLS INTERFACE m_axi port = input offset = slave bundle = gmem_input depth = 1 \
     latency = 32 num_read_outstanding = 8 max_read_burst_length = 64
 #pragma HLS INTERFACE s_axilite port = input bundle = control
 #pragma HLS INTERFACE m_axi port = output offset = slave bundle = gmem_output depth = 17 \

@@ -13,7 +13,7 @@ enum {
   kRmsmpProgramDepth = 140,
   kRmsmpWeightDepth = 30,
   kRmsmpParamDepth = 8,
-  kRmsmpInputDepth = 4,
+  kRmsmpInputDepth = 1,
   kRmsmpOutputDepth = 17,
   kRmsmpSpillDepth = 1
 };
@@ -23,7 +23,7 @@ void rmsmp_top(
     const RmsmpUnits::Word32* program,
     const RmsmpUnits::WeightWord* weights0,
     const RmsmpUnits::ParamWord* params,
-    const RmsmpUnits::Word32* input,
+    const RmsmpUnits::InputWord* input,
     RmsmpUnits::Word32* output,
     RmsmpUnits::WeightWord* spill,
     unsigned int images);
