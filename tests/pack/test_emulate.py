@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntConcat, IntInput, IntMatmul, IntOp, IntSelect
@@ -275,3 +276,18 @@ def test_a_changed_weight_is_noticed() -> None:
     blobs["weights.bin"] = bytes(weights)
     after, _ = Emulator(replace(design, blobs=tuple(blobs.items()))).run(data)
     assert (before != after).any()
+
+
+def test_words_behind_a_line_of_a_folded_input_must_be_0() -> None:
+    """A step reads them as columns of padding."""
+    net = Builder((3, 4, 5), fmt(8)).matmul(
+        "c", "x", 5, fmt(), Window((3, 3), (1, 1), (1, 1, 1, 1))
+    )
+    graph = net.graph()
+    design = pack(graph, make_schedule(graph, ARRAY))
+    words = input_words(design, random_codes(graph, 1))
+    assert words.shape == (1, 4 * 8)
+    Emulator(design).run(words)
+    words[0, 5] = 1
+    with pytest.raises(ArtefactError, match="words behind a line"):
+        Emulator(design).run(words)
