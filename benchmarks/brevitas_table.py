@@ -9,16 +9,16 @@ from page import markdown, measured_on
 
 _HEAD = """## Next to Brevitas
 
-Two of the networks above in rmsmp-hls and in Brevitas {version}: 4-bit weights with one scale
-per row, 8-bit input, 4-bit activations (8-bit ones where an add reads them), the same tensors
-quantized. Of {seeds} seeds, with the images and the training of the schemes: all methods start
-from the same float network and see the same images in the same order ({networks}). *Difference*
-is that of the accuracy to "{best}", mean over the seeds and (least .. most). Brevitas' scales of
-activations are learned, from its calibration; those of weights are learned from the ones of least
-squared error, or the largest magnitude at every step. Its just-in-time compiler is off, as it is
-by default. Steps of all methods are timed in turn, the ratio is the median of those to the float
-step next to it. Memory is what a step on a batch of 4096 images needs beyond network, optimizer
-and images.
+Two of the networks of the next section in rmsmp-hls and in Brevitas {version}: 4-bit weights
+with one scale per row, 8-bit input, 4-bit activations (8-bit ones where an add reads them), the
+same tensors quantized. Of {seeds} seeds, with the images and the training of the schemes: all
+methods start from the same float network and see the same images in the same order
+({networks}). *Difference* is that of the accuracy to "{best}", mean over the seeds and (least
+.. most). Brevitas' scales of activations are learned, from its calibration; those of weights
+are learned from the ones of least squared error, or the largest magnitude at every step. Its
+just-in-time compiler is off, as it is by default. Steps of all methods are timed in turn, the
+ratio is the median of those to the float step next to it. Memory is what a step on a batch of
+4096 images needs beyond network, optimizer and images.
 """
 
 
