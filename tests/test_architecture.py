@@ -43,8 +43,10 @@ ALLOWED: dict[str, set[str]] = {
         "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
-    "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer", "numerics",
-            "rtl", "toolchain"},
+    "cli": {
+        "flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer",
+        "numerics", "rtl", "toolchain",
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 SEAMS = {

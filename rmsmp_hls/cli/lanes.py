@@ -10,25 +10,35 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from rmsmp_hls.hw.measured import Figure
+    from rmsmp_hls.hw.lane_figures import Figure
 
 
 @click.command("lanes", short_help="Show or measure what row lanes in SystemVerilog take.")
 @click.option("--measure", is_flag=True, help="Synthesize the lanes with yosys and count.")
 @click.option(
-    "--family", "families", type=click.Choice(["xc7", "xcup"]), multiple=True,
+    "--family",
+    "families",
+    type=click.Choice(["xc7", "xcup"]),
+    multiple=True,
     help="Only this fabric: 7 series or UltraScale+; may be repeated.",
 )
 @click.option(
-    "--inputs", type=click.Choice(["8", "16", "32", "64", "128"]), multiple=True,
+    "--inputs",
+    type=click.Choice(["8", "16", "32", "64", "128"]),
+    multiple=True,
     help="Only lanes of this many inputs; may be repeated.",
 )
 @click.option(
-    "--codebook", "books", multiple=True, metavar="NAME",
+    "--codebook",
+    "books",
+    multiple=True,
+    metavar="NAME",
     help="Only lanes of this codebook, such as SP2-4; may be repeated.",
 )
 @click.option(
-    "--store", type=click.Path(file_okay=False, path_type=Path), metavar="FOLDER",
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="FOLDER",
     help="Where --measure keeps its figures; default: in the installation, for the cost model.",
 )
 @click.option(
@@ -50,7 +60,7 @@ def lanes_command(
     minutes; the figures are stored and the cost model uses them.
     """
     from rmsmp_hls.cli.console import make_console
-    from rmsmp_hls.hw.measured import FAMILIES, read_figures, stored_figures
+    from rmsmp_hls.hw.lane_figures import FAMILIES, read_figures, stored_figures
     from rmsmp_hls.numerics.codebooks import codebook
 
     console = make_console()
@@ -87,7 +97,7 @@ def _measure(
 ) -> None:
     import tempfile
 
-    from rmsmp_hls.hw import measured
+    from rmsmp_hls.hw import lane_figures
     from rmsmp_hls.rtl.lanes import RtlFamily
     from rmsmp_hls.rtl.measure import INPUTS, measure_family, store
     from rmsmp_hls.toolchain.yosys import find_yosys
@@ -104,14 +114,14 @@ def _measure(
 
     with tempfile.TemporaryDirectory(prefix="rmsmp-lanes-") as folder:
         for family in families:
-            path = (store_in or measured.FOLDER) / f"{family}.json"
+            path = (store_in or lane_figures.FOLDER) / f"{family}.json"
             figures = measure_family(
                 yosys, RtlFamily(family), Path(folder),
                 inputs=sizes or INPUTS, books=books, on_measured=say,
             )  # fmt: skip
             store(path, yosys, figures)
             console.print(f"stored in {path}", highlight=False)
-    measured.forget()
+    lane_figures.forget()
 
 
 def _show(family: str, figures: list[tuple[Figure, str]], console: Console) -> None:
@@ -144,7 +154,7 @@ def _show(family: str, figures: list[tuple[Figure, str]], console: Console) -> N
 
 def _show_lines(family: str, books: tuple[str, ...], console: Console) -> None:
     """Say the lines that the cost model uses, and how far off they are elsewhere."""
-    from rmsmp_hls.hw.measured import fitted_lanes, lane_cost
+    from rmsmp_hls.hw.lane_figures import fitted_lanes, lane_cost
     from rmsmp_hls.report.tables import Column, Table
     from rmsmp_hls.report.terminal import rich_table
 

@@ -1,9 +1,9 @@
 """What an array costs: a model, stated formula by formula; every figure is *modelled*.
 
-The figures of the shift-add lanes are *measured*: counts of an open synthesis tool for the lanes in
-SystemVerilog (docs/lanes.md; simulated bit by bit, not placed, routed or timed; lanes that HLS
-makes of the C++ may take more). Interface figures come from HLS synthesis reports. No figure has yet been calibrated on a synthesis of the
-whole array.
+The figures of the shift-add lanes are *measured*: counts of an open synthesis tool for the lanes
+in SystemVerilog (docs/lanes.md; simulated bit by bit, not placed, routed or timed; lanes that HLS
+makes of the C++ may take more). Interface figures come from HLS synthesis reports. No figure has
+yet been calibrated on a synthesis of the whole array.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cycles import TABLE_WORDS, address_words, ceil_div
-from rmsmp_hls.hw.measured import lane_cost, rtl_family, shared_figure
+from rmsmp_hls.hw.lane_figures import lane_cost, rtl_family, shared_figure
 from rmsmp_hls.hw.rams import lutram, ramb18
+
 
 @dataclass(frozen=True, slots=True)
 class Resources:

@@ -3,7 +3,7 @@
 For whoever chooses between kinds of lanes. A table lane takes rows of any 4-bit codebook, fixed
 ones too; it needs LUTs of SLICEMs, which a device has only so many of, and it reloads its tables
 in 16 cycles, so a weight tile must be used that long (`min_step`). Figures: measured, through
-`rmsmp_hls/hw/measured.py`; decoders and the sequencer that lanes share are included, weight and
+`rmsmp_hls/hw/lane_figures.py`; decoders and the sequencer that lanes share are included, weight and
 activation registers are not.
 """
 
@@ -15,7 +15,7 @@ from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.hw.array import DspFamily
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cost import Resources
-from rmsmp_hls.hw.measured import lane_cost, rtl_family, shared_figure
+from rmsmp_hls.hw.lane_figures import lane_cost, rtl_family, shared_figure
 
 RELOAD_CYCLES = 16
 """Cycles of a table reload: the 16 entries of four inputs."""

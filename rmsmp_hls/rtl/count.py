@@ -1,6 +1,6 @@
 """Count the primitives of a synthesized netlist.
 
-LUTs are counted raw: LUT1..LUT6, LUT6_2 and inverters as one each, the LUTs of LUT memories and shift
+LUTs are counted raw: LUT1..LUT6, LUT6_2 and inverters as one each, the LUTs of memories and shift
 registers, and one for every carry-chain select that a flip-flop drives directly (it goes through a
 LUT, which yosys does not show). Nothing is merged: two small LUTs that the vendor's tool would
 place in one are two here.

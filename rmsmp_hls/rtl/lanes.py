@@ -194,8 +194,8 @@ def _shift_add(spec: LaneSpec) -> tuple[dict[str, str], int, int]:
     unit = {
         "codebook": book.name, "ident": identifier(book.name), "controls": product.controls,
         "control_names": ", ".join(c.name for c in product.controls), "bits": product.bits,
-        "luts": product.luts, "plain_bits": product.plain_bits, "chain": product.chain,
-        "carry": product.carry, "wires": product.wires,
+        "luts": product.luts, "decoder": product.decoder, "plain_bits": product.plain_bits,
+        "chain": product.chain, "carry": product.carry, "wires": product.wires,
     }  # fmt: skip
     files = {
         f"rmsmp_product_{identifier(book.name)}.sv": render("rtl/product.sv.j2", product=unit),

@@ -40,9 +40,7 @@ class Function:
 
 def _table(function: BitFunction, inputs: Sequence[str], among: Sequence[str], rows: int) -> int:
     at = [among.index(name) for name in inputs]
-    return sum(
-        (int(function(*((row >> i) & 1 for i in at))) & 1) << row for row in range(rows)
-    )
+    return sum((int(function(*((row >> i) & 1 for i in at))) & 1) << row for row in range(rows))
 
 
 def single(function: Function) -> Lut:

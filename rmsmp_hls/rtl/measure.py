@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from rmsmp_hls.hw.measured import SCHEMA, Figure
+from rmsmp_hls.hw.lane_figures import SCHEMA, Figure
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, Scheme
 from rmsmp_hls.rtl.count import count_netlist
 from rmsmp_hls.rtl.lanes import (
@@ -44,9 +44,7 @@ def lane_specs(
 def measure_lane(yosys: Yosys, spec: LaneSpec, folder: Path) -> Figure:
     """Synthesize one lane out of context and count its primitives."""
     lane: Lane = generate_lane(spec)
-    netlist, _ = synthesize(
-        yosys, lane.files, spec.name, spec.family.value, folder / spec.name
-    )
+    netlist, _ = synthesize(yosys, lane.files, spec.name, spec.family.value, folder / spec.name)
     counts = count_netlist(netlist, spec.name)
     return Figure(
         kind=spec.kind.value, family=spec.family.value, codebook=spec.codebook,
@@ -133,7 +131,7 @@ def store(path: Path, yosys: Yosys, figures: tuple[Figure, ...]) -> None:
 
     Those that stay keep the version they were measured with.
     """
-    from rmsmp_hls.hw.measured import read_figures
+    from rmsmp_hls.hw.lane_figures import read_figures
 
     new = {figure.key: (figure, yosys.version) for figure in figures}
     old = {f.key: (f, version) for f, version in read_figures(path)} if path.is_file() else {}

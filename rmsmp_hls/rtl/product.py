@@ -49,6 +49,23 @@ class Product:
     carry: str
     wires: tuple[str, ...]
 
+    @property
+    def decoder(self) -> tuple[Lut, ...]:
+        """LUTs that make controls[k] of the bits of a stored code, code[3] .. code[0]."""
+        bits = tuple(f"code[{i}]" for i in range(4))
+        return pack(
+            [
+                Function(
+                    f"controls[{k}]",
+                    bits,
+                    lambda *code, table=control.table: (
+                        table >> sum(bit << i for i, bit in enumerate(code))
+                    ),
+                )
+                for k, control in enumerate(self.controls)
+            ]
+        )
+
 
 def product_of(book: Codebook) -> Product:
     """Plan the product unit of a shift-add codebook.
@@ -66,9 +83,7 @@ def product_of(book: Codebook) -> Product:
     seconds = sorted({terms[1] for terms in book.terms if len(terms) > 1})
     one_chain = len(firsts) <= 3 and len(seconds) == 1 and seconds[0] >= max(firsts)
     fits = firsts[0] == 0 and (
-        one_chain
-        or (firsts[-1] <= 3 and len(seconds) <= 2)
-        or (firsts[-1] <= 7 and not seconds)
+        one_chain or (firsts[-1] <= 3 and len(seconds) <= 2) or (firsts[-1] <= 7 and not seconds)
     )
     if not fits:
         raise ConfigError(
@@ -81,9 +96,7 @@ def product_of(book: Codebook) -> Product:
     return _two_level(book, seconds)
 
 
-def _control(
-    book: Codebook, name: str, value: Callable[[tuple[int, ...], int], int]
-) -> Control:
+def _control(book: Codebook, name: str, value: Callable[[tuple[int, ...], int], int]) -> Control:
     """Tabulate value(terms, sign) over the 16 codes; codes that mean 0 have all controls 0."""
     table = 0
     for code in range(16):
@@ -192,9 +205,7 @@ def _two_level(book: Codebook, seconds: list[int]) -> Product:
         def far_bit(i: int) -> str:
             return "minus" if i < 4 else shifted_first(i - 4)
 
-        level += pack(
-            [_mux(f"x{i}", [shifted_first(i), far_bit(i)], ("s2",)) for i in range(bits)]
-        )
+        level += pack([_mux(f"x{i}", [shifted_first(i), far_bit(i)], ("s2",)) for i in range(bits)])
         plain = bits
         wires += [f"x{i}" for i in range(bits)]
     else:

@@ -129,7 +129,9 @@ class Planner:
         name = self._delayed_wire(operand.name, operand.width, operand.stage, stage)
         return replace(operand, name=name, stage=stage)
 
-    def add(self, operands: Sequence[Operand], stage: int, *, pinned: Sequence[Carry] = ()) -> Operand:
+    def add(
+        self, operands: Sequence[Operand], stage: int, *, pinned: Sequence[Carry] = ()
+    ) -> Operand:
         """Add operands between `stage` and the next; free carries join.
 
         Args:

@@ -10,7 +10,7 @@ from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import load_board
 from rmsmp_hls.hw.cost import Resources, Shares, array_cost, check_fits, fixed_dsp, unit_costs
-from rmsmp_hls.hw.measured import stored_figures
+from rmsmp_hls.hw.lane_figures import stored_figures
 from rmsmp_hls.hw.rams import lutram, ramb18
 
 ARRAY = ArrayShape(

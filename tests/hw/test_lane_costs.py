@@ -10,7 +10,7 @@ from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.hw.array import DspFamily
 from rmsmp_hls.hw.board import boards, load_board
 from rmsmp_hls.hw.lane_costs import LaneGroupCost, lane_group_cost
-from rmsmp_hls.hw.measured import (
+from rmsmp_hls.hw.lane_figures import (
     FAMILIES,
     fitted_lanes,
     lane_cost,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from rmsmp_hls.hw.measured import FAMILIES, FOLDER, read_figures, stored_figures
+from rmsmp_hls.hw.lane_figures import FAMILIES, FOLDER, read_figures, stored_figures
 from rmsmp_hls.rtl.lanes import LaneKind, LaneSpec, RtlFamily
 from rmsmp_hls.rtl.measure import INPUTS, lane_specs, measure_lane, store
 from rmsmp_hls.toolchain.yosys import Yosys

@@ -171,7 +171,9 @@ def _check_slot(spec: LaneSpec, folder: Path, *, netlist: bool) -> None:
     out = "sum" if spec.accumulator_bits else "dot"
     seen = run_cycles(folder / "sim", yosys, files, spec.name, inputs, {out: 4 * lane.bits}, cycles)
     enabled = [row[out] for row, cycle in zip(seen, cycles, strict=True) if cycle["ap_ce"]]
-    got = [[signed(enabled[t + lane.latency], lane.bits, f) for f in range(4)] for t in range(count)]
+    got = [
+        [signed(enabled[t + lane.latency], lane.bits, f) for f in range(4)] for t in range(count)
+    ]
     assert got == wanted
 
 

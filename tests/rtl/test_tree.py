@@ -49,9 +49,7 @@ def test_sums(count: int, accumulator_bits: int) -> None:
 @pytest.mark.parametrize("groups", [2, 4, 8, 16, 32])
 def test_planes_are_weighted(groups: int) -> None:
     """p0 + 2 p1 + 4 p2 - 8 p3 at the extremes of every plane."""
-    planes = [
-        [Operand(f"e{b}_{g}", 6, -32, 31, stage=1) for g in range(groups)] for b in range(4)
-    ]
+    planes = [[Operand(f"e{b}_{g}", 6, -32, 31, stage=1) for g in range(groups)] for b in range(4)]
     for accumulator_bits in (24, 0):
         tree = plane_tree("s", planes, accumulator_bits)
         for corner in range(16):

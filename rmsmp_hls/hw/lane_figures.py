@@ -170,20 +170,15 @@ def lane_cost(kind: str, family: str, codebook: str) -> LaneCost:
     Raises:
         ConfigError: it was not measured.
     """
-    all_sizes = [
-        f for f, _ in stored_figures(family) if f.kind == kind and f.codebook == codebook
-    ]
+    all_sizes = [f for f, _ in stored_figures(family) if f.kind == kind and f.codebook == codebook]
     fitted = [f for f in all_sizes if f.inputs in FITTED]
     if len(fitted) != len(FITTED):
         raise _unmeasured(kind, family, codebook)
     lines = {
-        name: _least_squares([(f.inputs, getattr(f, name)) for f in fitted])
-        for name in _RESOURCES
+        name: _least_squares([(f.inputs, getattr(f, name)) for f in fitted]) for name in _RESOURCES
     }
     errors = [
-        abs(lines["lut"].at(f.inputs) - f.lut) / f.lut
-        for f in all_sizes
-        if f.inputs not in FITTED
+        abs(lines["lut"].at(f.inputs) - f.lut) / f.lut for f in all_sizes if f.inputs not in FITTED
     ]
     one = fitted[0]
     return LaneCost(
@@ -199,9 +194,7 @@ def _least_squares(points: list[tuple[int, int]]) -> Line:
     total = sum(weights)
     mean_x = sum(w * x for w, (x, _) in zip(weights, points, strict=True)) / total
     mean_y = sum(w * y for w, (_, y) in zip(weights, points, strict=True)) / total
-    over = sum(
-        w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, points, strict=True)
-    )
+    over = sum(w * (x - mean_x) * (y - mean_y) for w, (x, y) in zip(weights, points, strict=True))
     under = sum(w * (x - mean_x) ** 2 for w, (x, _) in zip(weights, points, strict=True))
     slope = over / under
     return Line(slope, mean_y - slope * mean_x)
