@@ -18,10 +18,12 @@ from rmsmp_hls.codegen.file_writer import write_plan
 from rmsmp_hls.codegen.render import render
 from rmsmp_hls.errors import ArtefactError, ConfigError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.cost import Resources
+from rmsmp_hls.hw.lane_costs import lane_group_cost
+from rmsmp_hls.hw.lane_figures import rtl_family, shared_figure
 from rmsmp_hls.numerics.codebooks import codebook
 from rmsmp_hls.pack.files import load_design
 from rmsmp_hls.rtl import black_box_text as text
-from rmsmp_hls.rtl.count import Counts
 from rmsmp_hls.rtl.lanes import (
     Lane,
     LaneKind,
@@ -63,7 +65,8 @@ class BlackBox:
         latency: cycles from call to result; a call may start in every cycle.
         body: Verilog inside the module.
         model: the C++ function's body.
-        sources: {file name: SystemVerilog} that it needs besides its own module.
+        sources: {file name: Verilog} that it needs besides its own module.
+        uses: what it takes, from the measured figures (of a lane with accumulators).
     """
 
     name: str
@@ -73,10 +76,10 @@ class BlackBox:
     body: str
     model: str
     sources: dict[str, str]
+    uses: Resources
 
-    def descriptor(self, used: Counts | None = None) -> str:
+    def descriptor(self) -> str:
         """Return the JSON file for `add_files -blackbox`."""
-        used = used or Counts(0, 0, 0, 0, 0)
         parameters: list[dict[str, Any]] = []
         for port in self.ports:
             ports = {"data_read_in": port.name}
@@ -109,8 +112,8 @@ class BlackBox:
             },
             "rtl_performance": {"latency": str(self.latency), "II": "1"},
             "rtl_resource_usage": {
-                "FF": str(used.ff), "LUT": str(used.lut), "BRAM": "0", "URAM": "0",
-                "DSP": str(used.dsp),
+                "FF": str(self.uses.ff), "LUT": str(self.uses.lut), "BRAM": "0", "URAM": "0",
+                "DSP": str(self.uses.dsp),
             },
         }  # fmt: skip
         return json.dumps(content, indent=2) + "\n"
@@ -130,7 +133,7 @@ def black_boxes(array: ArrayShape) -> tuple[BlackBox, ...]:
             where="acc_bits",
             fix=f"at most {_MAX_ACC[array.dsp]}",
         )
-    family = RtlFamily.XCUP if array.dsp is DspFamily.DSP48E2 else RtlFamily.XC7
+    family = RtlFamily(rtl_family(array.dsp))
     return (
         _shift_add(array, family),
         _packed(array, family),
@@ -190,6 +193,14 @@ def _sources(lane: Lane, *names: str) -> dict[str, str]:
     return {name.replace(".sv", ".v"): content for name, content in chosen.items()}
 
 
+def _uses(array: ArrayShape, kind: LaneKind, book: str, rows: int, pixels: int) -> Resources:
+    """Return what a lane takes; the skew of a packed slot is not in it."""
+    return lane_group_cost(
+        kind.value, book, array.dsp,
+        rows=rows, channels=array.channels, pixels=pixels, accumulator_bits=array.acc_bits,
+    ).resources  # fmt: skip
+
+
 def _shift_add(array: ArrayShape, family: RtlFamily) -> BlackBox:
     book = codebook(array.shift_add_codebook)
     spec = LaneSpec(LaneKind.SHIFT_ADD, family, array.channels, book.name, 1, 0)
@@ -208,6 +219,7 @@ def _shift_add(array: ArrayShape, family: RtlFamily) -> BlackBox:
         text.shift_add_body(spec.name, identifier(book.name), array.channels, controls),
         text.SHIFT_ADD_MODEL,
         _sources(lane, "carry", "ternary_adder"),
+        _uses(array, LaneKind.SHIFT_ADD, book.name, 1, 1),
     )
 
 
@@ -233,6 +245,7 @@ def _packed(array: ArrayShape, family: RtlFamily) -> BlackBox:
         ),
         text.PACKED_MODEL,
         _sources(lane, "carry", "ternary_adder", "dsp_cascade", "pack_activations", "delay"),
+        _uses(array, LaneKind.PACKED, "Fixed-4", 2, 2),
     )  # fmt: skip
 
 
@@ -256,10 +269,12 @@ def _table(array: ArrayShape, family: RtlFamily) -> BlackBox:
         text.table_body(spec.name, array.channels),
         text.table_model(lane.bits),
         _sources(lane, "carry", "ternary_adder", "table_group", "table_sequencer"),
+        _uses(array, LaneKind.TABLE, book.name, 1, array.pixels),
     )
 
 
 def _requantize(array: ArrayShape, family: RtlFamily) -> BlackBox:
+    unit = shared_figure("requantize32", family.value)
     return BlackBox(
         "rmsmp_requantize_code",
         "clamp((acc * multiplier + bias) >> shift, low, high)",
@@ -276,4 +291,5 @@ def _requantize(array: ArrayShape, family: RtlFamily) -> BlackBox:
         text.requantize_body(array.acc_bits, family.ultrascale),
         text.REQUANTIZE_MODEL,
         {"rmsmp_requantize.v": static_files()["rmsmp_requantize.sv"]},
+        Resources(lut=unit.lut, ff=unit.ff, dsp=unit.dsp, bram36=0),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -15,12 +15,8 @@ from rmsmp_hls.rtl.product import product_of
 from rmsmp_hls.rtl.text import adder_ports, passed_bits
 from rmsmp_hls.rtl.tree import Carry, Operand, Tree, plane_tree, signed_bits, sum_tree
 
-RELOAD_CYCLES = 16
-"""Cycles in which a table loader fills a bank: the entries of a table of four inputs."""
-
 MOST_PRODUCT, LEAST_PRODUCT = 64, -56
-"""Extremes of a product of two signed nibbles, one of them never beyond +-7 in the other sign:
--8 * -8 and -8 * 7."""
+"""Extremes of a product of two signed nibbles: -8 * -8 and -8 * 7."""
 
 
 class LaneKind(Enum):
@@ -302,8 +298,3 @@ def _packed(spec: LaneSpec) -> tuple[dict[str, str], int, int]:
     )  # fmt: skip
     files = {f"{spec.name}.sv": render("rtl/packed_slot.sv.j2", lane=view)}
     return files, trees[0].stage, bits
-
-
-def without_accumulator(spec: LaneSpec) -> LaneSpec:
-    """Return the same lane, giving the dot product of every cycle."""
-    return replace(spec, accumulator_bits=0)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from pathlib import Path
 
-from rmsmp_hls.hw.lane_figures import SCHEMA, Figure
+from rmsmp_hls.hw.lane_figures import SCHEMA, Figure, read_figures
 from rmsmp_hls.numerics.codebooks import CODEBOOKS, Scheme
 from rmsmp_hls.rtl.count import count_netlist
 from rmsmp_hls.rtl.lanes import (
@@ -131,8 +131,6 @@ def store(path: Path, yosys: Yosys, figures: tuple[Figure, ...]) -> None:
 
     Those that stay keep the version they were measured with.
     """
-    from rmsmp_hls.hw.lane_figures import read_figures
-
     new = {figure.key: (figure, yosys.version) for figure in figures}
     old = {f.key: (f, version) for f, version in read_figures(path)} if path.is_file() else {}
     lines = [

@@ -15,9 +15,10 @@ from rmsmp_hls.codegen.render import render
 from rmsmp_hls.codegen.views import array_view
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.lane_costs import RELOAD_CYCLES
 from rmsmp_hls.resources import asset_dir
 from rmsmp_hls.rtl.black_box import BlackBox, black_box_files, black_boxes
-from rmsmp_hls.rtl.lanes import RELOAD_CYCLES, code_weights
+from rmsmp_hls.rtl.lanes import code_weights
 from rmsmp_hls.toolchain.ap_int import find_ap_int, stage_ap_int
 from tests.codegen.tiny_design import array
 from tests.rtl.simulate import join, run_cycles, signed, yosys_or_skip
@@ -200,6 +201,12 @@ def test_descriptors_name_what_is_there(shape: str) -> None:
         header = files["rtl/black_boxes.hpp"].decode()
         assert f"void {name}(" in header
         assert int(content["rtl_performance"]["latency"]) == box.latency
+        assert int(content["rtl_resource_usage"]["LUT"]) > 0
+    uses = {name: box.uses.dsp for name, box in _boxes(SHAPES[shape]).items()}
+    assert uses == {
+        "rmsmp_shift_add_dot": 0, "rmsmp_packed_dot": N, "rmsmp_table_dots": 0,
+        "rmsmp_requantize_code": 1,
+    }  # fmt: skip
 
 
 def test_too_wide_accumulators_are_refused() -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from rmsmp_hls.hw.lane_costs import RELOAD_CYCLES
 from rmsmp_hls.rtl.lanes import (
-    RELOAD_CYCLES,
     LaneKind,
     LaneSpec,
     RtlFamily,
