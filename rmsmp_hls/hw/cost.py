@@ -68,17 +68,17 @@ class UnitCost:
 
 
 def _shift_add_lanes(a: ArrayShape) -> Resources:
-    """The codebook's lane in SystemVerilog, *measured* at `channels` inputs (a line through 16, 32
-    and 64; `rmsmp-hls lanes` states its error elsewhere), for every lane and pixel, its
+    """The codebook's lane in SystemVerilog, *measured* at `channels` inputs (4: on a line through
+    16, 32 and 64, whose error `rmsmp-hls lanes` states), for every lane and pixel, its
     accumulator at `acc_bits`; the decoder of every weight once for all pixels."""
     family = rtl_family(a.dsp)
     cost = lane_cost("shift_add", family, a.shift_add_codebook)
     decode = shared_figure("decode", family, a.shift_add_codebook)
     lanes = a.shift_add_lanes * a.pixels
     added = a.acc_bits - cost.accumulator_bits
-    lut = lanes * (cost.lut.at(a.channels) + added)
+    lut = lanes * (cost.at("lut", a.channels) + added)
     lut += a.shift_add_lanes * a.channels * decode.lut
-    ff = lanes * (cost.ff.at(a.channels) + added)
+    ff = lanes * (cost.at("ff", a.channels) + added)
     return Resources(lut=round(lut), ff=round(ff), dsp=0, bram36=0)
 
 

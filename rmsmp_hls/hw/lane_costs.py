@@ -35,7 +35,8 @@ class LaneGroupCost:
         resources: LUTs (those of SLICEMs included), flip-flops, DSPs.
         slicem_lut: LUTs that must lie in SLICEMs.
         min_step: fewest cycles that a weight tile must be used.
-        error: largest relative error of the LUT figure at sizes it was not fitted to.
+        error: largest relative error of the LUT figure at sizes that were not measured: that of the
+            line at those that it was not fitted to.
     """
 
     resources: Resources
@@ -91,8 +92,8 @@ def lane_group_cost(
     # The figures are of a lane of cost.rows x cost.pixels; its loaders serve all its pixels.
     lanes = -(-rows // cost.rows) * pixels / cost.pixels
     added = (accumulator_bits - cost.accumulator_bits) * cost.accumulators
-    lut = lanes * (cost.lut.at(channels) + added)
-    ff = lanes * (cost.ff.at(channels) + added)
+    lut = lanes * (cost.at("lut", channels) + added)
+    ff = lanes * (cost.at("ff", channels) + added)
     if kind == "shift_add":
         decode = shared_figure("decode", family, codebook)
         lut += rows * channels * decode.lut
@@ -103,7 +104,7 @@ def lane_group_cost(
         resources=Resources(
             lut=round(lut), ff=round(ff), dsp=round(lanes * cost.dsp * channels), bram36=0
         ),
-        slicem_lut=round(lanes * cost.lutram.at(channels)),
+        slicem_lut=round(lanes * cost.at("lutram", channels)),
         min_step=RELOAD_CYCLES if kind == "table" else 1,
         error=cost.error,
     )

@@ -86,6 +86,7 @@ class LaneCost:
         accumulator_bits: their width.
         dsp: DSPs per input.
         error: largest relative error of `lut` at the sizes that it was not fitted to.
+        figures: the measured sizes.
     """
 
     lut: Line
@@ -96,6 +97,15 @@ class LaneCost:
     accumulator_bits: int
     dsp: float
     error: float
+    figures: tuple[Figure, ...]
+
+    def at(self, resource: str, inputs: int) -> float:
+        """Return "lut", "lutram" or "ff" of a lane: measured at its size, else on the line."""
+        for figure in self.figures:
+            if figure.inputs == inputs:
+                return float(getattr(figure, resource))
+        line: Line = getattr(self, resource)
+        return line.at(inputs)
 
     @property
     def accumulators(self) -> int:
@@ -185,6 +195,7 @@ def lane_cost(kind: str, family: str, codebook: str) -> LaneCost:
         lut=lines["lut"], lutram=lines["lutram"], ff=lines["ff"], pixels=one.pixels,
         rows=one.rows, accumulator_bits=one.accumulator_bits, dsp=one.dsp / one.inputs,
         error=max(errors, default=0.0),
+        figures=tuple(all_sizes),
     )  # fmt: skip
 
 

@@ -61,13 +61,19 @@ def test_packed_slots_take_a_quarter_of_a_dsp() -> None:
 def test_shared_parts_are_counted() -> None:
     """A decoder for every weight of a shift-add row; one sequencer for all tables."""
     decode = shared_figure("decode", "xcup", "SP2-4").lut
-    line = lane_cost("shift_add", "xcup", "SP2-4").lut
-    assert _cost("shift_add", "SP2-4").resources.lut == round(
-        40 * 4 * line.at(32) + 40 * 32 * decode
-    )
+    lane = lane_cost("shift_add", "xcup", "SP2-4").at("lut", 32)
+    assert _cost("shift_add", "SP2-4").resources.lut == round(40 * 4 * lane + 40 * 32 * decode)
     none = lane_group_cost("table", "SP2-4", E2, rows=0, channels=32, pixels=4,
                            accumulator_bits=24)  # fmt: skip
     assert none.resources.lut == 0
+
+
+def test_measured_sizes_are_exact_and_others_on_the_line() -> None:
+    """A figure where there is one; between and beyond, the line."""
+    cost = lane_cost("packed", "xcup", "Fixed-4")
+    figures = {f.key: f for f, _ in stored_figures("xcup")}
+    assert cost.at("lut", 64) == figures["packed", "Fixed-4", 64, 2].lut
+    assert cost.at("lut", 4) == cost.lut.at(4) != cost.lut.at(8)
 
 
 def test_wider_accumulators_cost_a_lut_a_bit() -> None:
