@@ -37,7 +37,7 @@ $(STAMP): pyproject.toml .ci/system-packages
 	@$(PIP) --version >/dev/null 2>&1 || { echo "making $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 	@echo "installing into $(VENV); PyTorch is the large part"
 	$(PIP) install "$(TORCH)"
-	$(PIP) install -e ".[demo,test,dev]"
+	$(PIP) install -e ".[demo,test,dev,rtl]"
 	@touch $@
 
 demo: $(DEMO)/model.pt

@@ -30,6 +30,7 @@ ALLOWED: dict[str, set[str]] = {
     "trainer": {"config", "images", "ir", "frontend", "train"},
     "codegen": {"hw", "numerics", "pack", "resources"},
     "toolchain": {"codegen", "hw", "pack", "resources"},
+    "rtl": {"codegen", "hw", "numerics", "pack", "resources", "toolchain"},
     "report": {"resources"},
     "inspect": {"ir", "numerics", "hw", "pack", "frontend", "quant", "report", "store"},
     "store": {"codegen"},
@@ -42,7 +43,10 @@ ALLOWED: dict[str, set[str]] = {
         "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
-    "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer"},
+    "cli": {
+        "flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer",
+        "numerics", "rtl", "toolchain",
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 SEAMS = {

@@ -130,6 +130,10 @@ proc rmsmp::add_sources {root dialect} {
     set flags "-std=$standard -I$root/src"
     set_top [setting top]
     add_files $root/src/top.cpp -cflags $flags
+    # RTL black boxes, where `rmsmp-hls lanes --black-boxes` wrote some.
+    if {$dialect ne "vivado_hls" && [file exists $root/rtl/black_boxes.tcl]} {
+        source $root/rtl/black_boxes.tcl
+    }
     add_files -tb $root/testbench/testbench.cpp -cflags "$flags -I$root/testbench"
 }
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from rmsmp_hls.hw.board import Board
 
 _FIGURES = (
-    "part", "lut", "ff", "dsp", "bram36", "uram", "clock_mhz", "memory_ports",
+    "part", "lut", "ff", "dsp", "bram36", "uram", "slicem_lut", "clock_mhz", "memory_ports",
     "memory_port_bits", "ddr_gb_per_s",
 )  # fmt: skip
 

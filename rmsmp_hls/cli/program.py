@@ -15,6 +15,7 @@ from rmsmp_hls.cli.build import build_command
 from rmsmp_hls.cli.check import check_command
 from rmsmp_hls.cli.failures import explain
 from rmsmp_hls.cli.inspect import inspect_command
+from rmsmp_hls.cli.lanes import lanes_command
 from rmsmp_hls.cli.quantize import quantize_command
 from rmsmp_hls.cli.report import report_command
 from rmsmp_hls.cli.train import train_command
@@ -71,6 +72,7 @@ program.add_command(train_command)
 program.add_command(inspect_command)
 program.add_command(boards_command)
 program.add_command(report_command)
+program.add_command(lanes_command)
 
 
 def main() -> NoReturn:

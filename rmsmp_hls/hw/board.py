@@ -14,6 +14,7 @@ the same keys (`rmsmp_hls/hw/board_file.py` checks it). A board file:
     dsp: 2520
     bram36: 912
     uram: 0
+    slicem_lut: 144000         # optional: LUTs that can be memory, needed for table lanes
     clock_mhz: 200
     memory_ports: 4
     memory_port_bits: 128
@@ -51,6 +52,7 @@ class Board:
         memory_ports: ports from the logic to the processor's DDR.
         memory_port_bits: data width of one port.
         ddr_gb_per_s: peak rate of the DDR, 10^9 bytes per second.
+        slicem_lut: LUTs that lie in SLICEMs and can be memory; 0: not known.
         sources: (key, where its figure is from), for the shipped boards one for every figure.
     """
 
@@ -70,6 +72,7 @@ class Board:
     memory_port_bits: int
     ddr_gb_per_s: float
     sources: tuple[tuple[str, str], ...] = ()
+    slicem_lut: int = 0
 
     def source(self, key: str) -> str:
         """Return where the figure `key` is from, "" if the file does not say."""

@@ -79,13 +79,14 @@ _CHECKS: dict[str, Callable[[object], str]] = {
     "dsp": _whole(0),
     "bram36": _whole(0),
     "uram": _whole(0),
+    "slicem_lut": _whole(0),
     "clock_mhz": _positive,
     "memory_ports": _whole(1),
     "memory_port_bits": _one_of((32, 64, 128, 256, 512)),
     "ddr_gb_per_s": _positive,
     "sources": _sources,
 }
-_OPTIONAL = ("title", "device", "sources")
+_OPTIONAL = ("title", "device", "slicem_lut", "sources")
 
 
 def _load(path: Path) -> object:

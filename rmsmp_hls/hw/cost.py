@@ -1,9 +1,9 @@
 """What an array costs: a model, stated formula by formula; every figure is *modelled*.
 
-LUT figures per multiply-accumulate come from a study with an open synthesis tool (yosys,
-structured netlists, checked bit by bit; not placed, routed or timed). Interface figures
-come from HLS synthesis reports. No figure has yet been calibrated on a synthesis of the
-whole array.
+The figures of the shift-add lanes are *measured*: counts of an open synthesis tool for the lanes
+in SystemVerilog (docs/lanes.md; simulated bit by bit, not placed, routed or timed; lanes that HLS
+makes of the C++ may take more). Interface figures come from HLS synthesis reports. No figure has
+yet been calibrated on a synthesis of the whole array.
 """
 
 from __future__ import annotations
@@ -14,14 +14,8 @@ from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cycles import BEAT_WORDS, FOLD_CODES, TABLE_WORDS, address_words, ceil_div
+from rmsmp_hls.hw.lane_figures import lane_cost, rtl_family, shared_figure
 from rmsmp_hls.hw.rams import lutram, ramb18
-
-SHIFT_ADD_LUT_PER_MAC = {"SP2-4": 17.4, "PoT-4": 23.4, "APoT-4": 20.4}
-"""LUTs per multiply-accumulate of a structured shift-add lane, 32 inputs, adder tree and 24-bit
-accumulation included. SP2 and PoT: the yosys study; APoT: the mean of both, not measured."""
-
-SHIFT_ADD_FF_PER_MAC = {"SP2-4": 14.8, "PoT-4": 19.5, "APoT-4": 17.2}
-"""Flip-flops per multiply-accumulate, same sources."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,17 +68,18 @@ class UnitCost:
 
 
 def _shift_add_lanes(a: ArrayShape) -> Resources:
-    """lanes * TN * TP multiply-accumulates at the codebook's figure."""
-    macs = a.shift_add_lanes * a.channels * a.pixels
-    lut = SHIFT_ADD_LUT_PER_MAC.get(a.shift_add_codebook)
-    ff = SHIFT_ADD_FF_PER_MAC.get(a.shift_add_codebook)
-    if lut is None or ff is None:
-        raise ConfigError(
-            f"no cost figure for codebook {a.shift_add_codebook!r}",
-            where="shift_add_codebook",
-            fix=f"known: {', '.join(SHIFT_ADD_LUT_PER_MAC)}",
-        )
-    return Resources(lut=round(macs * lut), ff=round(macs * ff), dsp=0, bram36=0)
+    """The codebook's lane in SystemVerilog, *measured* at `channels` inputs (4: on a line through
+    16, 32 and 64, whose error `rmsmp-hls lanes` states), for every lane and pixel, its
+    accumulator at `acc_bits`; the decoder of every weight once for all pixels."""
+    family = rtl_family(a.dsp)
+    cost = lane_cost("shift_add", family, a.shift_add_codebook)
+    decode = shared_figure("decode", family, a.shift_add_codebook)
+    lanes = a.shift_add_lanes * a.pixels
+    added = a.acc_bits - cost.accumulator_bits
+    lut = lanes * (cost.at("lut", a.channels) + added)
+    lut += a.shift_add_lanes * a.channels * decode.lut
+    ff = lanes * (cost.at("ff", a.channels) + added)
+    return Resources(lut=round(lut), ff=round(ff), dsp=0, bram36=0)
 
 
 def fixed_dsp(a: ArrayShape) -> int:

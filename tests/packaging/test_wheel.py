@@ -92,6 +92,7 @@ def test_wheel_holds_code_assets_boards_and_licence(distributions: Distributions
         assert files, folder
         assert {f"rmsmp_hls/_assets/{p.relative_to(ROOT).as_posix()}" for p in files} <= held
     assert {f"rmsmp_hls/hw/boards/{name}.yaml" for name in BOARDS} <= held
+    assert {f"rmsmp_hls/hw/measured/{family}.json" for family in ("xc7", "xcup")} <= held
     assert "rmsmp_hls/py.typed" in held
     licences = {Path(name).name for name in held if "/licenses/" in name}
     assert licences == {"LICENSE", "NOTICE"}

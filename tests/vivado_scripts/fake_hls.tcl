@@ -20,7 +20,7 @@ set documented [dict create \
     set_top {} set_part {} close_project {} csynth_design {} \
     create_clock {-period value -name value} \
     set_clock_uncertainty {} \
-    add_files {-tb flag -cflags value -csimflags value} \
+    add_files {-tb flag -cflags value -csimflags value -blackbox flag} \
     csim_design {-argv value -clean flag -O flag -setup flag -ldflags value} \
     cosim_design {-rtl value -trace_level value -argv value -setup flag -O flag -ldflags value} \
     export_design {-format value -rtl value -flow value -version value -description value} \

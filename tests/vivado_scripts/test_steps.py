@@ -264,3 +264,21 @@ def test_the_stand_in_refuses_what_is_not_documented(tmp_path: Path) -> None:
     )
     assert result.returncode == 1
     assert "open_solution: unknown option '-flow_target'" in result.stderr
+
+
+@pytest.mark.parametrize("generation", ["vitis_hls-2022.2", "unified-2024.2", "vivado_hls-2020.1"])
+def test_black_boxes_are_added_where_they_were_written(tmp_path: Path, generation: str) -> None:
+    """Vitis HLS gets every descriptor by its path; Vivado HLS, and projects without, get none."""
+    from rmsmp_hls.rtl.black_box import black_box_files, black_boxes
+    from tests.codegen.tiny_design import array
+
+    project = make_project(tmp_path)
+    assert "-blackbox" not in run_step(project, "csynth", generation).words("add_files")
+    (project / "rtl").mkdir()
+    for path, data in black_box_files(array()).items():
+        (project / path).write_bytes(data)
+    outcome = run_step(project, "csynth", generation)
+    assert outcome.exit_code == 0, outcome.lines
+    words = outcome.words("add_files")
+    wanted = [f"-blackbox {project}/rtl/{box.name}.json" for box in black_boxes(array())]
+    assert [text in words for text in wanted] == [not generation.startswith("vivado")] * 4

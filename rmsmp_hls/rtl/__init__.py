@@ -1,0 +1,1 @@
+"""The row lanes as SystemVerilog: planned here, written by templates/rtl, measured by yosys."""
