@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cycles import (
-    PIPELINE_DEPTH_CYCLES,
+    LOOP_OVERHEAD_CYCLES,
+    RECORD_WORDS,
     TABLE_WORDS,
+    loops_overhead,
     matmul_cycles,
     spill_wait,
 )
@@ -26,10 +28,6 @@ from rmsmp_hls.schedule.steps import (
     StoreStep,
     VectorStep,
 )
-
-DDR_EFFICIENCY = 0.70
-"""Modelled part of the DDR's peak rate that long bursts reach; an assumption."""
-
 
 @dataclass(frozen=True, slots=True)
 class OpPrediction:
@@ -68,11 +66,11 @@ class Prediction:
         ops: the operations of the graph in order.
         clock_mhz: clock that the times are for.
         iterations: exact loop iterations of all operations.
-        overhead_cycles: modelled pipeline depth and descriptor fetch, all operations, and what
-            SAVE and RESTORE wait for DDR.
+        overhead_cycles: modelled fetch of records, filling and draining of pipelines, all
+            operations, and what SAVE and RESTORE wait for DDR.
         latency_ms: the larger of compute time (iterations + overhead) and DDR time.
         ddr_bytes: bytes of one image.
-        ddr_ms: ddr_bytes at `DDR_EFFICIENCY` of the board's peak rate.
+        ddr_ms: ddr_bytes at the board's `ddr_efficiency` of its peak rate.
         utilization: macs / (iterations * macs_per_cycle), 0..1.
     """
 
@@ -116,9 +114,9 @@ def predict(
             )
         )
     total = sum(op.iterations for op in ops)
-    bytes_per_ms = board.ddr_gb_per_s * DDR_EFFICIENCY * 1e6
+    bytes_per_ms = board.ddr_gb_per_s * board.ddr_efficiency * 1e6
     moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
-    overhead = PIPELINE_DEPTH_CYCLES * len(schedule.steps)
+    overhead = sum(step_overhead(step, array, graph.argmax) for step in schedule.steps)
     overhead += spill_wait(array, moved, bytes_per_ms / (clock * 1e3))
     ddr_bytes = sum(op.ddr_bytes for op in ops)
     ddr_ms = ddr_bytes / bytes_per_ms
@@ -133,6 +131,23 @@ def predict(
         ddr_ms=ddr_ms,
         utilization=sum(op.macs for op in ops) / (total * array.macs_per_cycle),
     )
+
+
+def step_overhead(step: Step, array: ArrayShape, argmax: bool) -> int:
+    """Return the modelled cycles that a record takes besides its iterations: its fetch, and its
+    loops' pipelines. Every block of a matrix multiplication is a loop, and so is its last drain.
+    """
+    fetch = RECORD_WORDS + LOOP_OVERHEAD_CYCLES
+    if isinstance(step, MatmulStep):
+        offsets = array.pixels + LOOP_OVERHEAD_CYCLES
+        blocks = step.tiling.pixel_tiles * step.tiling.row_tiles
+        last = int(argmax and step.destination is None)
+        return fetch + offsets + loops_overhead(blocks + 1) + last
+    if isinstance(step, LoadStep) and step.fold is not None:
+        fetch += array.banks + LOOP_OVERHEAD_CYCLES
+    if isinstance(step, VectorStep) and isinstance(step.op, IntTable):
+        fetch += LOOP_OVERHEAD_CYCLES
+    return fetch + loops_overhead(1)
 
 
 def _binds(steps: list[Step], array: ArrayShape) -> str:
