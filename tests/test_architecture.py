@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "reference": {"ir", "numerics"},
     "schedule": {"ir", "numerics", "hw"},
     "pack": {"ir", "numerics", "hw", "schedule"},
+    "timing": {"hw", "pack"},
     "train": {"ir", "numerics", "quant", "frontend"},
     "trainer": {"config", "images", "ir", "frontend", "train"},
     "codegen": {"hw", "numerics", "pack", "resources"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",
-        "train", "stages",
+        "pack", "timing", "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
     "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer"},

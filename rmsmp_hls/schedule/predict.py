@@ -29,6 +29,7 @@ from rmsmp_hls.schedule.steps import (
     VectorStep,
 )
 
+
 @dataclass(frozen=True, slots=True)
 class OpPrediction:
     """One operation of the graph, all its steps together.

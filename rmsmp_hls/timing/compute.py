@@ -27,6 +27,7 @@ class RecordTime:
     stalls: tuple[tuple[str, int], ...]
     blocks: tuple[int, ...]
     steps: int
+    busy: int
 
 
 def compute(
@@ -43,7 +44,7 @@ def compute(
             fetch = RECORD_WORDS + (1 if number == 0 else 0)
             yield Run(RECORD_WORDS, fetched)
             yield Run(LOOP_OVERHEAD_CYCLES)
-            fill, iterations, steps = LOOP_OVERHEAD_CYCLES, 0, 0
+            fill, iterations, steps, busy = LOOP_OVERHEAD_CYCLES, 0, 0, 0
             blocks: list[int] = []
             for loop in record_loops(record, array, depth):
                 if loop.block:
@@ -53,12 +54,13 @@ def compute(
                 fill += loop.cycles - loop.iterations
                 fill += 1 if _waits(loop) else 0
                 steps += loop.steps
+                busy += loop.busy
             waited = {c: n - before.get(c, 0) for c, n in process.stalls.items()}
             stalls = tuple((cause, n) for cause, n in sorted(waited.items()) if n)
             done.append(
                 RecordTime(
                     image, number, start, process.now, iterations, fill, fetch, stalls,
-                    tuple(blocks), steps,
+                    tuple(blocks), steps, busy,
                 )
             )  # fmt: skip
             start, before = process.now, dict(process.stalls)

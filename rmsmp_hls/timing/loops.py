@@ -55,6 +55,7 @@ class Loop:
         pieces: its cycles in order, entry and exit included.
         block: whether it is a block of a matrix multiplication.
         steps: weight tiles that become active in it.
+        busy: iterations in which the row lanes compute.
         transfer: what it asks of the spill port when it is entered. Written words are waited for.
     """
 
@@ -62,6 +63,7 @@ class Loop:
     pieces: tuple[Piece, ...]
     block: bool = False
     steps: int = 0
+    busy: int = 0
     transfer: Transfer | None = None
 
     @property
@@ -111,11 +113,12 @@ def _matmul(record: Record, array: ArrayShape, depth: int) -> Iterator[Loop]:
     before = 0
     for block in range(blocks + 1):
         computes = block < blocks
+        work = steps if computes else 0
         last_tile = block // record["row_tiles"] == tiles - 1
         groups = record["groups"] - (tiles - 1) * tile if last_tile else tile
         drain = drain_cycles(before, array.rows, array.drain_rows, record["repeat"])
         iterations, pieces = _block(
-            steps=steps if computes else 0,
+            steps=work,
             step_length=max(groups, array.weight_words, array.min_step),
             prologue=array.weight_words if block == 0 else 0,
             weight_words=array.weight_words,
@@ -125,7 +128,7 @@ def _matmul(record: Record, array: ArrayShape, depth: int) -> Iterator[Loop]:
             logits=logits,
             depth=depth,
         )
-        yield Loop(iterations, pieces, block=computes, steps=steps if computes else 0)
+        yield Loop(iterations, pieces, block=computes, steps=work, busy=work * groups)
         before = groups
     if record["flags"] & MatmulFlags.ARGMAX:
         yield Loop(0, (Piece(1, ("output",)),))

@@ -28,7 +28,7 @@ def burst_length(timing: PortTiming, first: int, left: int) -> int:
 
 
 class Port:
-    """What reading and writing ports share: requests, bursts, and places for bursts on their way."""
+    """What reading and writing ports share: requests, bursts, room for those on their way."""
 
     def __init__(
         self, name: str, timing: PortTiming, outstanding: int, owner: str, awake: Awake
@@ -147,7 +147,7 @@ class WritePort(Port):
         return burst_length(self.timing, self._first, self._left)
 
     def known(self) -> int:
-        """Words that may be written: to the end of the burst, or none while all places are taken."""
+        """Words that may be written: to the end of the burst, none while all places are taken."""
         if self._open:
             return self._open
         return self._begin() if self._slots else 0

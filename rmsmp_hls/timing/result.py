@@ -28,6 +28,7 @@ class OpCycles:
         blocks: first cycle of every block of a matrix multiplication; each swaps the halves of
             the partial sums.
         steps: weight tiles that became active, swaps of the weight registers.
+        busy: cycles in which the row lanes compute.
     """
 
     image: int
@@ -43,6 +44,7 @@ class OpCycles:
     stalls: tuple[tuple[str, int], ...]
     blocks: tuple[int, ...]
     steps: int
+    busy: int
 
     @property
     def cycles(self) -> int:

@@ -99,6 +99,7 @@ def _named(time: RecordTime, program: Program, spec: ProgramSpec) -> OpCycles:
         stalls=time.stalls,
         blocks=time.blocks,
         steps=time.steps,
+        busy=time.busy,
     )
 
 
@@ -109,12 +110,10 @@ def _fifos(region: Region) -> tuple[FifoUse, ...]:
 
 
 def _ports(region: Region) -> tuple[PortUse, ...]:
-    ports = [(name, port.bursts, port.bytes) for name, port in region.reads.items()]
-    spill = dict(zip(("name", "bursts", "bytes"), ports.pop(), strict=True))
-    written = region.spill
-    return (
-        *(PortUse(*port) for port in ports),
-        PortUse("output", region.output.bursts, region.output.bytes),
-        PortUse("spill, read", int(spill["bursts"]), int(spill["bytes"])),
-        PortUse("spill, written", written.bursts, written.bytes),
-    )
+    named = {
+        **{name: port for name, port in region.reads.items() if name != "spill"},
+        "output": region.output,
+        "spill, read": region.reads["spill"],
+        "spill, written": region.spill,
+    }
+    return tuple(PortUse(name, port.bursts, port.bytes) for name, port in named.items())

@@ -15,9 +15,7 @@ from rmsmp_hls.timing.tokens import Fifo
 _EXIT = Run(LOOP_OVERHEAD_CYCLES)
 
 
-def load_program(
-    process: Process, region: Region, program: Program, images: int
-) -> Iterator[Run]:
+def load_program(process: Process, region: Region, program: Program, images: int) -> Iterator[Run]:
     """LoadProgram: counts, then of every operation its segments and its record."""
     port = region.reads["program"]
     fifos = {name: fifo.writer(f"{name} full") for name, fifo in region.fifos.items()}
