@@ -14,6 +14,7 @@ from rmsmp_hls.hw.cycles import (
     matmul_cycles,
     spill_wait,
 )
+from rmsmp_hls.hw.memory import PORT_BURSTS
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntTable
 from rmsmp_hls.schedule.jobs import op_macs
@@ -68,7 +69,7 @@ class Prediction:
         clock_mhz: clock that the times are for.
         iterations: exact loop iterations of all operations.
         overhead_cycles: modelled fetch of records, filling and draining of pipelines, all
-            operations, and what SAVE and RESTORE wait for DDR.
+            operations, and what SAVE and RESTORE wait for DDR; not the start of the first image.
         latency_ms: the larger of compute time (iterations + overhead) and DDR time.
         ddr_bytes: bytes of one image.
         ddr_ms: ddr_bytes at the board's `ddr_efficiency` of its peak rate.
@@ -117,7 +118,8 @@ def predict(
     total = sum(op.iterations for op in ops)
     bytes_per_ms = board.ddr_gb_per_s * board.ddr_efficiency * 1e6
     moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
-    overhead = sum(step_overhead(step, array, graph.argmax) for step in schedule.steps)
+    latency = round(board.memory_latency_ns * clock / 1e3)
+    overhead = sum(step_overhead(step, array, graph.argmax, latency) for step in schedule.steps)
     overhead += spill_wait(array, moved, bytes_per_ms / (clock * 1e3))
     ddr_bytes = sum(op.ddr_bytes for op in ops)
     ddr_ms = ddr_bytes / bytes_per_ms
@@ -134,21 +136,33 @@ def predict(
     )
 
 
-def step_overhead(step: Step, array: ArrayShape, argmax: bool) -> int:
-    """Return the modelled cycles that a record takes besides its iterations: its fetch, and its
-    loops' pipelines. Every block of a matrix multiplication is a loop, and so is its last drain.
+def step_overhead(step: Step, array: ArrayShape, argmax: bool, latency: int) -> int:
+    """Return the modelled cycles that a record takes besides its iterations: its fetch, its loops'
+    pipelines, and where it moves lines the memory's answer.
+
+    Every block of a matrix multiplication is a loop, and so is its last drain.
+
+    Args:
+        step: the record.
+        array: the array.
+        argmax: whether the top-1 channel follows the logits.
+        latency: of the memory, in cycles.
     """
-    fetch = RECORD_WORDS + LOOP_OVERHEAD_CYCLES
+    cycles = RECORD_WORDS + LOOP_OVERHEAD_CYCLES
     if isinstance(step, MatmulStep):
         offsets = array.pixels + LOOP_OVERHEAD_CYCLES
         blocks = step.tiling.pixel_tiles * step.tiling.row_tiles
         last = int(argmax and step.destination is None)
-        return fetch + offsets + loops_overhead(blocks + 1) + last
+        return cycles + offsets + loops_overhead(blocks + 1) + last
     if isinstance(step, LoadStep) and step.fold is not None:
-        fetch += array.banks + LOOP_OVERHEAD_CYCLES
+        cycles += array.banks + LOOP_OVERHEAD_CYCLES
     if isinstance(step, VectorStep) and isinstance(step.op, IntTable):
-        fetch += LOOP_OVERHEAD_CYCLES
-    return fetch + loops_overhead(1)
+        cycles += LOOP_OVERHEAD_CYCLES
+    if isinstance(step, SpillStep):
+        cycles += latency + 1
+    if isinstance(step, SaveStep):  # the last burst leaves when it is whole
+        cycles += (step.iterations - 1) % PORT_BURSTS["spill"].burst_words + 1
+    return cycles + loops_overhead(1)
 
 
 def _binds(steps: list[Step], array: ArrayShape) -> str:

@@ -13,6 +13,7 @@ from rmsmp_hls.hw.array import ArrayShape, DspFamily
 from rmsmp_hls.hw.board import load_board
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
+from rmsmp_hls.ir.types import Window
 from rmsmp_hls.pack.design import PROGRAM, TRACE, PackedDesign
 from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.pack.program import decode_program
@@ -113,7 +114,7 @@ def test_a_classifier_on_an_ideal_machine(program: str) -> None:
     assert_equal(design, ideal_machine(design.array), 3, program)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(machine=machines(), images=st.integers(1, 2), seed=st.integers(0, 99))
 def test_any_machine(machine: Machine, images: int, seed: int) -> None:
     """Tiny FIFOs, slow memories, long latencies: equal cycle for cycle."""
@@ -132,15 +133,15 @@ def test_any_network(kinds: list[str], seed: int, machine: Machine, program: str
     assert_equal(packed(random_graph(kinds, seed)), machine, 1, program)
 
 
-@settings(max_examples=15, deadline=None)
-@given(machine=machines(), depth=st.sampled_from((24, 40)))
-def test_tensors_in_dram(machine: Machine, depth: int) -> None:
+@settings(max_examples=12, deadline=None)
+@given(machine=machines())
+def test_tensors_in_dram(machine: Machine) -> None:
     """SAVE and RESTORE on one bundle, answered before the next record: equal cycle for cycle."""
-    net = Builder((4, 9, 5), fmt(4)).matmul("c", "x", 6, fmt(4), window(3, 1, 1))
-    graph = net.matmul("d", "c", 5, fmt(8), window(3, 2, 1)).graph()
-    design = packed(graph, replace(TINY, activation_depth=depth))
+    net = Builder((3, 7, 4), fmt(4)).matmul("c", "x", 6, fmt(4), window(1))
+    graph = net.matmul("d", "c", 5, fmt(4), Window((3, 1), (2, 1))).graph()
+    design = packed(graph, replace(TINY, activation_depth=11))
     counted = assert_equal(design, machine)
-    assert {"SAVE", "RESTORE"} <= {op.opcode for op in counted.ops} or depth == 40
+    assert {"SAVE", "RESTORE"} <= {op.opcode for op in counted.ops}
 
 
 @settings(max_examples=25, deadline=None)
@@ -189,7 +190,7 @@ def test_a_program_that_waits_forever_is_refused() -> None:
     program = decode_program(design.blob(PROGRAM), PROGRAM)
     short = replace(program.weight_segments[-1], words=1)
     broken = replace(program, weight_segments=(*program.weight_segments[:-1], short))
-    with pytest.raises(ArtefactError, match=r"waits forever: .*Compute for weights"):
+    with pytest.raises(ArtefactError, match=r"waits forever: Compute for .*weights"):
         simulate_program(broken, ideal_machine(design.array), 1, design.program(PROGRAM))
 
 
