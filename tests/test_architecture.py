@@ -36,7 +36,7 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"codegen"},
     "stages": {
         "config", "ir", "numerics", "hw", "frontend", "quant", "passes", "reference", "schedule",
-        "pack", "train", "codegen", "toolchain", "report", "store", "images",
+        "pack", "timing", "train", "codegen", "toolchain", "report", "store", "images",
     },
     "commands": {
         "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rmsmp_hls.errors import ConfigError
 from rmsmp_hls.hw.board import Board
-from rmsmp_hls.pack.design import PackedDesign
+from rmsmp_hls.pack.design import OpSummary, PackedDesign
 from rmsmp_hls.pack.files import HEADER, load_design
 from rmsmp_hls.timing.machine import FRACTION, Machine, board_machine, ideal_machine
 from rmsmp_hls.timing.result import CycleCount, OpCycles
@@ -21,7 +21,7 @@ class OperationCycles:
     """One operation in one image: the sums of its records, which it has several of in strips.
 
     Attributes:
-        name: tensor.
+        name: path of a weighted layer's module, else the tensor.
         opcode: of its first record that computes, else of its first.
         cycles, iterations, busy: as in `OpCycles`.
         overhead: cycles of fill and fetch.
@@ -68,7 +68,7 @@ class CyclesOutcome:
 
     def operations(self, image: int = 0) -> tuple[OperationCycles, ...]:
         """Return the operations of one image in the order of the program."""
-        return operation_cycles(self.count.of_image(image))
+        return operation_cycles(self.count.of_image(image), self.design.ops)
 
 
 def design_folder(path: Path) -> Path:
@@ -115,22 +115,24 @@ def simulate_cycles(
     return CyclesOutcome(design, board, clock, ideal, machine, count)
 
 
-def operation_cycles(records: tuple[OpCycles, ...]) -> tuple[OperationCycles, ...]:
-    """Return the sums of records by operation."""
+def operation_cycles(
+    records: tuple[OpCycles, ...], ops: tuple[OpSummary, ...]
+) -> tuple[OperationCycles, ...]:
+    """Return the sums of records by operation; `ops` are the design's, by number."""
     found: dict[int, list[OpCycles]] = {}
     for record in records:
         found.setdefault(record.operation, []).append(record)
-    return tuple(_sum(own) for own in found.values())
+    return tuple(_sum(own, ops[number]) for number, own in found.items())
 
 
-def _sum(own: list[OpCycles]) -> OperationCycles:
+def _sum(own: list[OpCycles], op: OpSummary) -> OperationCycles:
     stalls: dict[str, int] = {}
     for record in own:
         for cause, cycles in record.stalls:
             stalls[cause] = stalls.get(cause, 0) + cycles
     computing = [r for r in own if r.opcode not in ("SAVE", "RESTORE")] or own
     return OperationCycles(
-        name=own[0].name,
+        name=op.module if op.opcode == "MATMUL" and op.module else op.name,
         opcode=computing[0].opcode,
         cycles=sum(record.cycles for record in own),
         iterations=sum(record.iterations for record in own),

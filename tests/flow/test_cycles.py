@@ -28,6 +28,8 @@ def test_the_model_of_the_report_agrees(built: BuildOutcome) -> None:
     speed = built.report.performance
     assert speed is not None
     assert speed.cycles_per_image is not None
+    assert speed.simulated_cycles == round(outcome.count.steady_image)
+    assert speed.simulated_first == outcome.count.first_image
     assert abs(outcome.count.steady_image / speed.cycles_per_image - 1) < 0.02
 
 
