@@ -14,7 +14,7 @@ from rmsmp_hls.hw.board import load_board
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import Window
-from rmsmp_hls.pack.design import PROGRAM, TRACE, PackedDesign
+from rmsmp_hls.pack.design import PROGRAM, TRACE, WEIGHTS, PackedDesign
 from rmsmp_hls.pack.pack import pack
 from rmsmp_hls.pack.program import decode_program
 from rmsmp_hls.schedule.copies import GATHER_BITS
@@ -112,6 +112,14 @@ def test_a_classifier_on_an_ideal_machine(program: str) -> None:
     """Both programs, three images; what binds is the control flow alone."""
     design = packed(classifier())
     assert_equal(design, ideal_machine(design.array), 3, program)
+
+
+@pytest.mark.parametrize("board", ["zcu102", "pynq-z2"])
+def test_a_residual_network_on_a_board(board: str) -> None:
+    """Blobs of several pages, assumed latency, rate and bursts: equal cycle for cycle."""
+    design = packed(small_residual())
+    assert len(design.blob(WEIGHTS)) > 4096
+    assert_equal(design, board_machine(design.array, load_board(board), 150))
 
 
 @settings(max_examples=20, deadline=None)
