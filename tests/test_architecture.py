@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "reference": {"ir", "numerics"},
     "schedule": {"ir", "numerics", "hw"},
     "pack": {"ir", "numerics", "hw", "schedule"},
+    "timing": {"hw", "pack"},
     "train": {"ir", "numerics", "quant", "frontend"},
     "trainer": {"config", "images", "ir", "frontend", "train"},
     "codegen": {"hw", "numerics", "pack", "resources"},
@@ -36,11 +37,11 @@ ALLOWED: dict[str, set[str]] = {
     "store": {"codegen"},
     "stages": {
         "config", "ir", "numerics", "hw", "frontend", "quant", "passes", "reference", "schedule",
-        "pack", "train", "codegen", "toolchain", "report", "store", "images",
+        "pack", "timing", "train", "codegen", "toolchain", "report", "store", "images",
     },
     "commands": {
         "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",
-        "train", "stages",
+        "pack", "timing", "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
     "cli": {

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 _FIGURES = (
     "part", "lut", "ff", "dsp", "bram36", "uram", "slicem_lut", "clock_mhz", "memory_ports",
-    "memory_port_bits", "ddr_gb_per_s",
+    "memory_port_bits", "ddr_gb_per_s", "ddr_efficiency", "memory_latency_ns", "max_burst_bytes",
 )  # fmt: skip
 
 

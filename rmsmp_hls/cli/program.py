@@ -13,6 +13,7 @@ import rmsmp_hls
 from rmsmp_hls.cli.boards import boards_command
 from rmsmp_hls.cli.build import build_command
 from rmsmp_hls.cli.check import check_command
+from rmsmp_hls.cli.cycles import cycles_command
 from rmsmp_hls.cli.failures import explain
 from rmsmp_hls.cli.inspect import inspect_command
 from rmsmp_hls.cli.lanes import lanes_command
@@ -72,6 +73,7 @@ program.add_command(train_command)
 program.add_command(inspect_command)
 program.add_command(boards_command)
 program.add_command(report_command)
+program.add_command(cycles_command)
 program.add_command(lanes_command)
 
 

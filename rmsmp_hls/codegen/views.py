@@ -6,41 +6,17 @@ from dataclasses import dataclass
 
 from rmsmp_hls.codegen.settings import ProjectSettings
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
+from rmsmp_hls.hw.memory import FIFO_DEPTHS, PORT_BURSTS, PortBursts
 from rmsmp_hls.numerics.codebooks import Codebook, codebook
 
 # Width of the DSP's wide multiplier port, bits. Source: UG479 (DSP48E1), UG579 (DSP48E2).
 _WIDE_PORT_BITS = {DspFamily.DSP48E1: 25, DspFamily.DSP48E2: 27}
 
-# FIFO depths, elements. The weight FIFO is the prefetch buffer and fills a block RAM's 512
-# words; the others decouple neighbours and stay in shift registers or LUT memory.
-_STREAM_DEPTHS = (
-    ("StreamDepthOps", 64),
-    ("StreamDepthSegments", 16),
-    ("StreamDepthCounts", 2),
-    ("StreamDepthWeights", 512),
-    ("StreamDepthParams", 16),
-    ("StreamDepthInputs", 32),
-    ("StreamDepthOutputs", 64),
-)
-
-# Burst settings of each port: 64 beats of at most 512 bits are the 4 KiB that a burst may span.
-# The adapter holds length x outstanding words on chip; only the weights need many requests.
-_LATENCY = "latency = 32"
-_BURSTS = {
-    "program": f"{_LATENCY} num_read_outstanding = 2 max_read_burst_length = 64",
-    "weights": f"{_LATENCY} num_read_outstanding = 16 max_read_burst_length = 64",
-    "params": f"{_LATENCY} num_read_outstanding = 4 max_read_burst_length = 16",
-    "input": f"{_LATENCY} num_read_outstanding = 8 max_read_burst_length = 64",
-    "output": f"{_LATENCY} num_write_outstanding = 8 max_write_burst_length = 64",
-    "spill": f"{_LATENCY} num_read_outstanding = 8 max_read_burst_length = 64 "
-    "num_write_outstanding = 8 max_write_burst_length = 64",
-}
+# Cycles that the tool assumes a memory to answer in; it sizes pipelines only.
+_LATENCY = 32
 _TYPES = {
-    "weights": "WeightWord",
-    "params": "ParamWord",
-    "input": "InputWord",
-    "spill": "WeightWord",
-}
+    "weights": "WeightWord", "params": "ParamWord", "input": "InputWord", "spill": "WeightWord",
+}  # fmt: skip
 _WRITTEN = ("output", "spill")
 
 
@@ -141,7 +117,9 @@ def array_view(array: ArrayShape) -> ArrayView:
         shape=tuple(Constant(name, str(value)) for name, value in shape),
         packing=tuple(Constant(name, str(value)) for name, value in packing),
         terms=terms,
-        streams=tuple(Constant(name, str(value)) for name, value in _STREAM_DEPTHS),
+        streams=tuple(
+            Constant(f"StreamDepth{name.capitalize()}", str(depth)) for name, depth in FIFO_DEPTHS
+        ),
     )
 
 
@@ -193,6 +171,16 @@ class TopView:
     ports: tuple[PortView, ...]
 
 
+def _bursts(port: PortBursts) -> str:
+    """Return the burst settings of a port's interface."""
+    words = [f"latency = {_LATENCY}"]
+    for direction, outstanding in (("read", port.reads), ("write", port.writes)):
+        if outstanding:
+            words.append(f"num_{direction}_outstanding = {outstanding}")
+            words.append(f"max_{direction}_burst_length = {port.burst_words}")
+    return " ".join(words)
+
+
 def top_view(name: str, depths: dict[str, int], weight_ports: int) -> TopView:
     """Return the top function's words.
 
@@ -210,7 +198,7 @@ def top_view(name: str, depths: dict[str, int], weight_ports: int) -> TopView:
                 + f"RmsmpUnits::{_TYPES.get(kind, 'Word32')}* {port}"
             ),
             bundle=f"gmem_{port}",
-            bursts=_BURSTS[kind],
+            bursts=_bursts(PORT_BURSTS[kind]),
             depth=str(depth),
         )
         for kind, depth in depths.items()

@@ -19,6 +19,9 @@ the same keys (`rmsmp_hls/hw/board_file.py` checks it). A board file:
     memory_ports: 4
     memory_port_bits: 128
     ddr_gb_per_s: 17.0
+    ddr_efficiency: 0.7        # optional, as the two below
+    memory_latency_ns: 200
+    max_burst_bytes: 4096
     sources: {lut: where the figure is from}   # optional
 """
 
@@ -34,6 +37,16 @@ from rmsmp_hls.hw.array import DspFamily
 from rmsmp_hls.hw.board_file import PART_RULE, is_part, read_board_fields
 
 _FOLDER = Path(__file__).parent / "boards"
+
+DDR_EFFICIENCY = 0.70
+"""Modelled part of the DDR's peak rate that long bursts reach; an assumption, unverified."""
+
+MEMORY_LATENCY_NS = 200.0
+"""Modelled time from a burst's request to its first word where a board file does not say; an
+assumption, unverified."""
+
+MAX_BURST_BYTES = 4096
+"""Most bytes of an AXI4 burst."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,9 @@ class Board:
         memory_ports: ports from the logic to the processor's DDR.
         memory_port_bits: data width of one port.
         ddr_gb_per_s: peak rate of the DDR, 10^9 bytes per second.
+        ddr_efficiency: part of the peak rate that long bursts reach, 0..1; an assumption.
+        memory_latency_ns: from a burst's request to its first word; an assumption.
+        max_burst_bytes: most bytes that the processor's ports take in a burst.
         slicem_lut: LUTs that lie in SLICEMs and can be memory; 0: not known.
         sources: (key, where its figure is from), for the shipped boards one for every figure.
     """
@@ -71,6 +87,9 @@ class Board:
     memory_ports: int
     memory_port_bits: int
     ddr_gb_per_s: float
+    ddr_efficiency: float = DDR_EFFICIENCY
+    memory_latency_ns: float = MEMORY_LATENCY_NS
+    max_burst_bytes: int = MAX_BURST_BYTES
     sources: tuple[tuple[str, str], ...] = ()
     slicem_lut: int = 0
 

@@ -49,6 +49,11 @@ def _positive(value: object) -> str:
     return "" if math.isfinite(value) and 0 < value < 1e6 else "must be a positive number"
 
 
+def _share(value: object) -> str:
+    fits = not _positive(value) and isinstance(value, int | float) and value <= 1
+    return "" if fits else "must be above 0 and at most 1"
+
+
 def _one_of(words: tuple[object, ...]) -> Callable[[object], str]:
     def check(value: object) -> str:
         known = any(value == word and type(value) is type(word) for word in words)
@@ -84,9 +89,15 @@ _CHECKS: dict[str, Callable[[object], str]] = {
     "memory_ports": _whole(1),
     "memory_port_bits": _one_of((32, 64, 128, 256, 512)),
     "ddr_gb_per_s": _positive,
+    "ddr_efficiency": _share,
+    "memory_latency_ns": _positive,
+    "max_burst_bytes": _one_of((64, 128, 256, 512, 1024, 2048, 4096)),
     "sources": _sources,
 }
-_OPTIONAL = ("title", "device", "slicem_lut", "sources")
+_OPTIONAL = (
+    "title", "device", "slicem_lut", "ddr_efficiency", "memory_latency_ns", "max_burst_bytes",
+    "sources",
+)  # fmt: skip
 
 
 def _load(path: Path) -> object:
@@ -152,6 +163,8 @@ def read_board_fields(path: Path) -> dict[str, object]:
     fields.setdefault("title", fields["name"])
     fields["device"] = str(fields.get("device", part.split("-", maxsplit=1)[0])).lower()
     fields["clock_mhz"] = float(fields["clock_mhz"])
-    fields["ddr_gb_per_s"] = float(fields["ddr_gb_per_s"])
+    for key in ("ddr_gb_per_s", "ddr_efficiency", "memory_latency_ns"):
+        if key in fields:
+            fields[key] = float(fields[key])
     fields["sources"] = tuple(sorted(sources.items()))
     return fields

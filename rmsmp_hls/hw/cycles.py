@@ -305,6 +305,19 @@ TABLE_WORDS = 16
 """Words of the parameter stream that hold a table: 256 entries of one byte."""
 
 PIPELINE_DEPTH_CYCLES = 60
-"""Modelled cycles that a pipelined loop adds once per operation: activation read, dot product,
-partial sum, requantization and write-back stages, and the fetch of the descriptor. An
-estimate before any synthesis; never part of an iteration count."""
+"""Modelled stages of a pipelined loop of Compute: activation read, dot product, partial sum,
+requantization and write-back. A loop of n iterations takes n + 59 cycles, and the blocks of a
+matrix multiplication are such loops one after the other. An estimate before any synthesis; never
+part of an iteration count."""
+
+LOOP_OVERHEAD_CYCLES = 2
+"""Modelled cycles between the last cycle of one loop and the first of the next; an estimate."""
+
+RECORD_WORDS = 40
+"""Words of an operation's record, which Compute reads one per cycle before it begins."""
+
+
+def loops_overhead(loops: int, depth: int = PIPELINE_DEPTH_CYCLES) -> int:
+    """Return the modelled cycles that pipelined loops one after the other take besides their
+    iterations."""
+    return loops * (depth - 1 + LOOP_OVERHEAD_CYCLES)

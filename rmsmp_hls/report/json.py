@@ -1,4 +1,4 @@
-"""The report as JSON, schema `rmsmp-hls/report` version 3: named fields, None as null."""
+"""The report as JSON, schema `rmsmp-hls/report` version 4: named fields, None as null."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rmsmp_hls.errors import ArtefactError
 from rmsmp_hls.report.model import Report
 
 SCHEMA = "rmsmp-hls/report"
-VERSION = 3
+VERSION = 4
 
 
 def to_json(report: Report) -> str:

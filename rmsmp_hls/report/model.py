@@ -233,6 +233,8 @@ class Performance:
         ddr_bytes: moved between DDR and the array for one image: weights, as often as strips and
             pixel tiles read them, parameters, input, output, and tensors that do not fit on chip.
         ddr_ms: what the DDR takes for them.
+        simulated_first: cycles of the first image from the start, by the cycle simulator.
+        simulated_cycles: cycles from one image to the next, by the cycle simulator.
     """
 
     cycles_per_image: int | None
@@ -242,6 +244,8 @@ class Performance:
     utilization: float | None = None
     ddr_bytes: int | None = None
     ddr_ms: float | None = None
+    simulated_first: int | None = None
+    simulated_cycles: int | None = None
     origin: Origin = Origin.MODELLED
 
 

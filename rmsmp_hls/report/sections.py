@@ -164,6 +164,12 @@ def _performance(report: Report) -> Section:
     sentences: tuple[str, ...] = ()
     if report.performance.origin is Origin.MODELLED:
         sentences = ("By the cycle formula at the clock asked for; not run on a board.",)
+        if report.performance.simulated_cycles is not None:
+            text = (
+                "Simulated cycles are counted by running the program with every stall, on the "
+                "memory that the board's file assumes."
+            )
+            sentences = (*sentences, text)
     table = tables.performance_table(report)
     return Section("performance", title, (report.performance.origin,), sentences, table)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rmsmp_hls.report import words
-from rmsmp_hls.report.model import LayerRow, Report, RowCounts
+from rmsmp_hls.report.model import LayerRow, Performance, Report, RowCounts
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +104,7 @@ def performance_table(report: Report) -> Table:
         figures = (
             ("Clock", words.real(report.board.clock_mhz, "MHz")),
             ("Cycles per image", words.count(speed.cycles_per_image)),
+            *_simulated(speed),
             ("Latency of one image", words.milliseconds(speed.latency_ms)),
             ("Images per second", words.real(speed.frames_per_second)),
             ("Operations", words.real(speed.gop_per_second, "GOP/s")),
@@ -113,6 +114,16 @@ def performance_table(report: Report) -> Table:
             ("DDR time of one image", words.milliseconds(speed.ddr_ms)),
         )
     return Table((Column("Figure"), Column("Value", number=True)), figures)
+
+
+def _simulated(speed: Performance) -> tuple[tuple[str, str], ...]:
+    """The cycle simulator's figures beside the formula's; none where it has not run."""
+    if speed.simulated_cycles is None:
+        return ()
+    return (
+        ("Cycles per image, simulated", words.count(speed.simulated_cycles)),
+        ("Cycles of the first image, simulated", words.count(speed.simulated_first)),
+    )
 
 
 def rows_table(report: Report) -> Table:

@@ -27,7 +27,6 @@ from rmsmp_hls.schedule.buses import WINDOW_BUSES
 from rmsmp_hls.schedule.copies import GATHER_BITS
 from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.forms import is_depthwise
-from rmsmp_hls.schedule.predict import DDR_EFFICIENCY
 from rmsmp_hls.schedule.split_lanes import Lanes, Ratio, lane_splits, work_ratio
 from rmsmp_hls.schedule.workload import Workload
 
@@ -213,7 +212,7 @@ def choose_array(
     shares = shares or Shares()
     book = _network_codebook(graph, codebook)
     clock = clock_mhz or board.clock_mhz
-    per_cycle = board.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / clock
+    per_cycle = board.ddr_gb_per_s * 1e3 * board.ddr_efficiency / clock
     network = Workload(graph, per_cycle)
     matmuls = network.jobs(_USUAL_CHANNELS, _USUAL_BANKS).matmuls
     ratios: tuple[Ratio, ...] = (work_ratio(matmuls),) if matmuls else ((1.0, 0.0, 0.0),)

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
 from rmsmp_hls.hw.cycles import (
-    PIPELINE_DEPTH_CYCLES,
+    LOOP_OVERHEAD_CYCLES,
+    RECORD_WORDS,
     TABLE_WORDS,
     block_bytes,
     block_wait,
     line_words,
+    loops_overhead,
     matmul_cycles,
     spill_wait,
 )
+from rmsmp_hls.hw.memory import PORT_BURSTS
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntTable
 from rmsmp_hls.schedule.jobs import op_macs
@@ -29,9 +32,6 @@ from rmsmp_hls.schedule.steps import (
     StoreStep,
     VectorStep,
 )
-
-DDR_EFFICIENCY = 0.70
-"""Modelled part of the DDR's peak rate that long bursts reach; an assumption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +71,12 @@ class Prediction:
         ops: the operations of the graph in order.
         clock_mhz: clock that the times are for.
         iterations: exact loop iterations of all operations.
-        overhead_cycles: modelled pipeline depth and descriptor fetch, all operations, and what
-            SAVE, RESTORE and the weights and row parameters of each matrix multiplication wait
-            for DDR.
+        overhead_cycles: modelled fetch of records, filling and draining of pipelines, all
+            operations, and what SAVE, RESTORE and the weights and row parameters of each matrix
+            multiplication wait for DDR; not the start of the first image.
         latency_ms: the larger of compute time (iterations + overhead) and DDR time.
         ddr_bytes: bytes of one image.
-        ddr_ms: ddr_bytes at `DDR_EFFICIENCY` of the board's peak rate.
+        ddr_ms: ddr_bytes at the board's `ddr_efficiency` of its peak rate.
         utilization: macs / (iterations * macs_per_cycle), 0..1.
     """
 
@@ -120,10 +120,11 @@ def predict(
             )
         )
     total = sum(op.iterations for op in ops)
-    bytes_per_ms = board.ddr_gb_per_s * DDR_EFFICIENCY * 1e6
+    bytes_per_ms = board.ddr_gb_per_s * board.ddr_efficiency * 1e6
     moved = sum(step.iterations for step in schedule.steps if isinstance(step, SpillStep))
-    overhead = PIPELINE_DEPTH_CYCLES * len(schedule.steps)
+    latency = round(board.memory_latency_ns * clock / 1e3)
     bytes_per_cycle = bytes_per_ms / (clock * 1e3)
+    overhead = sum(step_overhead(step, array, graph.argmax, latency) for step in schedule.steps)
     overhead += spill_wait(array, moved, bytes_per_cycle)
     overhead += sum(
         block_wait(array, step.tiling, step.iterations, bytes_per_cycle)
@@ -143,6 +144,35 @@ def predict(
         ddr_ms=ddr_ms,
         utilization=sum(op.macs for op in ops) / (total * array.macs_per_cycle),
     )
+
+
+def step_overhead(step: Step, array: ArrayShape, argmax: bool, latency: int) -> int:
+    """Return the modelled cycles that a record takes besides its iterations: its fetch, its loops'
+    pipelines, and where it moves lines the memory's answer.
+
+    Every block of a matrix multiplication is a loop, and so is its last drain.
+
+    Args:
+        step: the record.
+        array: the array.
+        argmax: whether the top-1 channel follows the logits.
+        latency: of the memory, in cycles.
+    """
+    cycles = RECORD_WORDS + LOOP_OVERHEAD_CYCLES
+    if isinstance(step, MatmulStep):
+        offsets = array.pixels + LOOP_OVERHEAD_CYCLES
+        blocks = step.tiling.pixel_tiles * step.tiling.row_tiles
+        last = int(argmax and step.destination is None)
+        return cycles + offsets + loops_overhead(blocks + 1) + last
+    if isinstance(step, LoadStep) and step.fold is not None:
+        cycles += array.banks + LOOP_OVERHEAD_CYCLES
+    if isinstance(step, VectorStep) and isinstance(step.op, IntTable):
+        cycles += LOOP_OVERHEAD_CYCLES
+    if isinstance(step, SpillStep):
+        cycles += latency + 1
+    if isinstance(step, SaveStep):  # the last burst leaves when it is whole
+        cycles += (step.iterations - 1) % PORT_BURSTS["spill"].burst_words + 1
+    return cycles + loops_overhead(1)
 
 
 def _binds(steps: list[Step], array: ArrayShape) -> str:

@@ -222,7 +222,8 @@ def _resources(context: StageContext) -> Resources:
 
 
 def _performance(context: StageContext, macs: int) -> Performance:
-    prediction = context.facts("schedule")["prediction"]
+    schedule = context.facts("schedule")
+    prediction, simulated = schedule["prediction"], schedule["simulated_cycles"]
     latency_ms = float(prediction["latency_ms"])
     return Performance(
         cycles_per_image=prediction["iterations"] + prediction["overhead_cycles"],
@@ -232,6 +233,8 @@ def _performance(context: StageContext, macs: int) -> Performance:
         utilization=prediction["utilization"],
         ddr_bytes=prediction["ddr_bytes"],
         ddr_ms=float(prediction["ddr_ms"]),
+        simulated_first=simulated["first_image"],
+        simulated_cycles=simulated["steady_image"],
     )
 
 

@@ -25,6 +25,11 @@ from rmsmp_hls.stages.target import (
     target_clock_mhz,
     target_shares,
 )
+from rmsmp_hls.timing.machine import board_machine
+from rmsmp_hls.timing.simulate import simulate_design
+
+_IMAGES = 2
+"""Images that the cycle simulator runs: the first, and one behind it."""
 
 
 def _array(context: StageContext, graph: IntGraph, board: Board, clock_mhz: float) -> ArrayShape:
@@ -72,7 +77,13 @@ def _run(context: StageContext) -> StageResult:
             "family": board.family,
         },
     }  # fmt: skip
-    return StageResult(design_files(pack(graph, schedule)), facts)
+    design = pack(graph, schedule)
+    counted = simulate_design(design, board_machine(array, board, clock_mhz), _IMAGES)
+    facts["simulated_cycles"] = {
+        "first_image": counted.first_image,
+        "steady_image": round(counted.steady_image),
+    }
+    return StageResult(design_files(design), facts)
 
 
 SCHEDULE = Stage(

@@ -40,7 +40,7 @@ def test_help_lists_the_commands(call) -> None:
     """In one screen."""
     result = call("--help")
     assert result.exit_code == 0
-    for name in ("boards", "build", "check", "inspect", "quantize", "report"):
+    for name in ("boards", "build", "check", "cycles", "inspect", "quantize", "report"):
         assert f"\n  {name} " in result.stdout
 
 
@@ -48,7 +48,7 @@ def test_help_lists_the_commands(call) -> None:
     ("word", "hint"),
     [
         ("buld", "Did you mean 'build'?"),
-        ("xyz", "Known: boards, build, check, inspect, quantize, report, train."),
+        ("xyz", "Known: boards, build, check, cycles, inspect, lanes, quantize, report, train."),
     ],
 )
 def test_a_misspelt_command_gets_a_suggestion(call, word: str, hint: str) -> None:

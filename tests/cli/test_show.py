@@ -68,7 +68,7 @@ def test_a_report_of_a_newer_version_is_refused(call, build_dir: Path) -> None:
     path.write_text(json.dumps({**json.loads(path.read_text()), "schema_version": 99}))
     result = call("report", build_dir)
     assert result.exit_code == 7
-    assert "report version '99' is not known; this program reads 3" in result.stderr
+    assert "report version '99' is not known; this program reads 4" in result.stderr
 
 
 def test_inspect_of_nothing_is_an_artefact_error(call) -> None:

@@ -50,7 +50,7 @@ def _changed(report: Report, **values: object) -> str:
     ("values", "message"),
     [
         ({"schema": "other/report"}, "not a report: schema is 'other/report'"),
-        ({"schema_version": 1}, "report version '1' is not known; this program reads 3"),
+        ({"schema_version": 1}, "report version '1' is not known; this program reads 4"),
         ({"extra": 1}, "report: fields unknown extra"),
         ({"version": 7}, "report.version is '7', which it cannot be"),
         ({"board": None}, "report.board is 'None', which it cannot be"),

@@ -13,7 +13,7 @@ from rmsmp_hls.hw.board import boards, load_board
 from rmsmp_hls.hw.cost import Shares, array_cost, excess
 from rmsmp_hls.hw.cycles import matmul_iterations
 from rmsmp_hls.schedule.choose import TIE, choose_array
-from rmsmp_hls.schedule.predict import DDR_EFFICIENCY, predict
+from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
 from rmsmp_hls.schedule.steps import MatmulStep, SpillStep
 from rmsmp_hls.schedule.workload import Workload
@@ -156,7 +156,7 @@ def test_weights_come_through_as_many_ports_as_pay() -> None:
     slow = replace(board, ddr_gb_per_s=board.ddr_gb_per_s / 4)  # 15 bytes per cycle: one port's
     assert choose_array(graph, slow).weight_ports == 1
     narrow = predict(graph, make_schedule(graph, many), slow)
-    per_cycle = slow.ddr_gb_per_s * 1e3 * DDR_EFFICIENCY / slow.clock_mhz
+    per_cycle = slow.ddr_gb_per_s * 1e3 * slow.ddr_efficiency / slow.clock_mhz
     expected = Workload(graph, per_cycle).matmul_cycles(many, inf)
     wide = predict(graph, make_schedule(graph, many), board)
     tiling = make_schedule(graph, many).matmul("a").tiling

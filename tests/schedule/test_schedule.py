@@ -13,7 +13,7 @@ from rmsmp_hls.hw.board import load_board
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.ir.int_ops import IntMatmul
 from rmsmp_hls.ir.types import ConstTensor
-from rmsmp_hls.schedule.predict import DDR_EFFICIENCY, predict
+from rmsmp_hls.schedule.predict import predict
 from rmsmp_hls.schedule.schedule import make_schedule, operation_iterations
 from rmsmp_hls.schedule.steps import SpillStep, StoreStep, VectorStep
 from tests.schedule.graphs import Builder, fmt, small_residual, window
@@ -96,7 +96,7 @@ def test_moves_to_dram_count_as_traffic_and_as_waiting() -> None:
     without = [step for step in schedule.steps if not isinstance(step, SpillStep)]
     rest = predict(graph, replace(schedule, steps=tuple(without)), board, clock_mhz=100)
     assert found.ddr_bytes - rest.ddr_bytes == moved * port
-    rate = port * 0.1 / DDR_EFFICIENCY  # GB/s that keep the port busy at 100 MHz
+    rate = port * 0.1 / board.ddr_efficiency  # GB/s that keep the port busy at 100 MHz
     slow, quick = (replace(board, ddr_gb_per_s=part * rate) for part in (0.5, 1.0))
     waits = [
         predict(graph, replace(schedule, steps=steps), b, clock_mhz=100).overhead_cycles
