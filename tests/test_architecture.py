@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "passes": {"ir", "numerics"},
     "reference": {"ir", "numerics"},
     "schedule": {"ir", "numerics", "hw"},
+    "explore": {"ir", "hw", "schedule"},
     "pack": {"ir", "numerics", "hw", "schedule"},
     "train": {"ir", "numerics", "quant", "frontend"},
     "trainer": {"config", "images", "ir", "frontend", "train"},
@@ -39,7 +40,7 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",
-        "train", "stages",
+        "explore", "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
     "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer"},
@@ -49,6 +50,8 @@ SEAMS = {
     "torch": {"frontend", "train", "trainer"},
     "onnx": {"frontend"},
     "click": {"cli"},
+    "dask": {"explore/engines.py"},
+    "distributed": {"explore/engines.py"},
     "jinja2": {"codegen/render.py", "report/html.py"},
     "subprocess": {"toolchain/process.py"},
 }
