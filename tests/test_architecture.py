@@ -40,10 +40,10 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",
-        "explore", "train", "stages",
+        "explore", "store", "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
-    "cli": {"flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer"},
+    "cli": {"flow", "commands", "explore", "config", "images", "report", "inspect", "hw", "stages", "trainer"},
     "__main__": {"cli"},
 }  # fmt: skip
 SEAMS = {

@@ -13,6 +13,7 @@ import rmsmp_hls
 from rmsmp_hls.cli.boards import boards_command
 from rmsmp_hls.cli.build import build_command
 from rmsmp_hls.cli.check import check_command
+from rmsmp_hls.cli.explore import explore_command
 from rmsmp_hls.cli.failures import explain
 from rmsmp_hls.cli.inspect import inspect_command
 from rmsmp_hls.cli.quantize import quantize_command
@@ -66,6 +67,7 @@ def program(switches: dict[str, bool] | None, debug: bool) -> None:
 
 program.add_command(build_command)
 program.add_command(check_command)
+program.add_command(explore_command)
 program.add_command(quantize_command)
 program.add_command(train_command)
 program.add_command(inspect_command)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 from rmsmp_hls.commands.check import DEFAULT_CODEBOOK, DEFAULT_RATIO, assumed_params
-from rmsmp_hls.config import BuildOptions, Ratio
+from rmsmp_hls.config import BuildOptions, Ratio, show_ratio
+from rmsmp_hls.config.values import ARRAY_KEYS
 from rmsmp_hls.explore.front import Resolution
 from rmsmp_hls.explore.points import Point, front_points, merged
 from rmsmp_hls.frontend.load import LoadedModel, load_model
@@ -25,6 +27,7 @@ from rmsmp_hls.stages.target import target_board, target_clock_mhz, target_share
 CALIBRATED_RATIOS: tuple[Ratio, ...] = ((65.0, 30.0, 5.0), (35.0, 60.0, 5.0), (60.0, 20.0, 20.0))
 """Ratios that a float network with calibration images is quantized at unless others are asked."""
 
+SCHEMA, VERSION = "rmsmp-hls/explore", 1
 SQNR_OF_RESULT = "SQNR of the network's result on the calibration images, after quantization"
 SQNR_OF_WEIGHTS = "SQNR of the weights, mean over rows: no image was computed"
 NO_PROXY = "not known: formats and scales are assumptions; give --calib"
@@ -113,3 +116,38 @@ def _variant(model: LoadedModel, options: BuildOptions, progress: ProgressSink) 
         proxy = weight_sqnr_db(graph, params)
     params = restricted(params, options.multipliers)
     return _Variant(ratio, lower(quantize(graph, params)), params, proxy)
+
+
+def build_options(point: Point) -> tuple[str, ...]:
+    """Return the options that make `rmsmp-hls build` take a design: every field of its array."""
+    values = [(key, getattr(point.array, key)) for key in ARRAY_KEYS]
+    options = [f"--array {key}={value}" for key, value in values]
+    if point.ratio is not None:
+        options.insert(0, f"--ratio {show_ratio(point.ratio)}")
+    return tuple(options)
+
+
+def exploration_json(found: Exploration, model: str) -> dict[str, Any]:
+    """Return what was found as JSON values."""
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "model": model.encode("utf-8", "backslashreplace").decode("utf-8"),
+        "board": found.board.name,
+        "clock_mhz": found.clock_mhz,
+        "proxy": found.proxy,
+        "points": [
+            {
+                "array": {key: getattr(point.array, key) for key in ARRAY_KEYS},
+                "ratio": None if point.ratio is None else list(point.ratio),
+                "cycles": point.cycles,
+                "latency_ms": point.latency_ms(found.clock_mhz),
+                "images_per_second": 1e3 / point.latency_ms(found.clock_mhz),
+                "lut": point.cost.lut, "ff": point.cost.ff, "dsp": point.cost.dsp,
+                "bram36": point.cost.bram36,
+                "proxy_db": point.proxy_db,
+                "chosen": point.chosen,
+            }
+            for point in found.points
+        ],
+    }  # fmt: skip

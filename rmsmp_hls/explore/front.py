@@ -24,8 +24,8 @@ class Resolution:
         resources: step of each resource, a part of what the board has; 0: every unit counts.
     """
 
-    time: float = 0.03
-    resources: float = 0.02
+    time: float = 0.05
+    resources: float = 0.05
 
     def coordinates(self, cycles: float, cost: Resources, board: Board) -> Coordinates:
         """Return the steps that a design takes: cycles, LUT, FF, DSP, BRAM; less is better."""

@@ -1,4 +1,4 @@
-"""All designs of a network on a board that are worth a look, the one that `build` takes included."""
+"""The designs of a network on a board that are worth a look; what `build` takes is one of them."""
 
 from __future__ import annotations
 
