@@ -43,7 +43,10 @@ ALLOWED: dict[str, set[str]] = {
         "explore", "store", "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
-    "cli": {"flow", "commands", "explore", "config", "images", "report", "inspect", "hw", "stages", "trainer"},
+    "cli": {
+        "flow", "commands", "explore", "config", "images", "report", "inspect", "hw", "stages",
+        "trainer",
+    },
     "__main__": {"cli"},
 }  # fmt: skip
 SEAMS = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,9 +80,12 @@ def explore_command(
     asked = tuple(parse_ratio(text) for text in ratios)
     from rmsmp_hls.commands.explore import explore_model
 
+    start = time.monotonic()
     with make_progress(make_console(stderr=True), ("explore",)) as progress:
         progress.stage("explore", "run", None, "")
         found = explore_model(options, progress, asked, Resolution(step, step))
+        seconds = time.monotonic() - start
+        progress.stage("explore", "done", seconds, f"{len(found.points)} designs")
     if html is not None:
         _write_page(html, found, model)
     if as_json:

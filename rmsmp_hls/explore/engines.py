@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import multiprocessing
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -87,13 +88,17 @@ def run_on_dask(
     from distributed import Client, LocalCluster, as_completed
 
     local = scheduler is None
-    cluster = scheduler
+    cluster: Any = scheduler
     if local:
-        cluster = LocalCluster(  # type: ignore[no-untyped-call]
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=None,
+            silence_logs=logging.ERROR,
         )
     try:
-        client = Client(cluster, timeout="10s")  # type: ignore[no-untyped-call]
+        client = Client(cluster, timeout="10s")
     except OSError as error:
         raise ToolError(
             f"the Dask scheduler does not answer: {error}",
@@ -109,6 +114,6 @@ def run_on_dask(
             yield futures[future], future.exception() or future.result()
             future.release()
     finally:
-        client.close()  # type: ignore[no-untyped-call]
+        client.close()
         if local:
-            cluster.close()  # type: ignore[union-attr]
+            cluster.close()

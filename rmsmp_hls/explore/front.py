@@ -77,7 +77,7 @@ class Front:
         steps = np.array(self.resolution.coordinates(design.cycles, design.cost, self._board))
         if (self._steps <= steps).all(axis=1).any():
             return
-        stays = ~(self._steps >= steps).all(axis=1)
+        stays = np.asarray(~(self._steps >= steps).all(axis=1))
         self._designs = [d for d, kept in zip(self._designs, stays, strict=True) if kept]
         self._designs.append(design)
         self._steps = np.vstack([self._steps[stays], steps])

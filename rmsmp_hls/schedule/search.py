@@ -14,7 +14,7 @@ from typing import Protocol
 from rmsmp_hls.errors import ResourceError
 from rmsmp_hls.hw.array import ArrayShape
 from rmsmp_hls.hw.board import Board
-from rmsmp_hls.hw.cost import Resources, Shares, array_cost, excess
+from rmsmp_hls.hw.cost import Resources, Shares, array_cost, cost_change, excess
 from rmsmp_hls.schedule.demands import Demands, no_room
 from rmsmp_hls.schedule.space import SearchSpace, Sizes
 
@@ -49,23 +49,17 @@ class Goal(Protocol):
 class _Costs:
     """The cost of every design that differs in drain, partial sums, vector unit and depth alone.
 
-    Each of these sizes has units of its own in the cost model, so the cost is a sum.
+    The cost model is a sum over units, of which each depends on one of these sizes at most.
     """
 
     def __init__(self, array: ArrayShape, sizes: Sizes) -> None:
         self._base = array_cost(array)
-        self._drains = {n: self._more(replace(array, drain_rows=n)) for n in sizes.drain_rows}
-        self._groups = {n: self._more(replace(array, tile_groups=n)) for n in sizes.tile_groups}
-        self._vectors = {n: self._more(replace(array, vector_lanes=n)) for n in sizes.vector_lanes}
+        self._drains = {n: cost_change(array, "drain_rows", n) for n in sizes.drain_rows}
+        self._groups = {n: cost_change(array, "tile_groups", n) for n in sizes.tile_groups}
+        self._vectors = {n: cost_change(array, "vector_lanes", n) for n in sizes.vector_lanes}
         self._least_vector = _least(self._vectors.values())
         self._least = (
             _least(self._drains.values()) + _least(self._groups.values()) + self._least_vector
-        )
-
-    def _more(self, array: ArrayShape) -> Resources:
-        cost, base = array_cost(array), self._base
-        return Resources(
-            cost.lut - base.lut, cost.ff - base.ff, cost.dsp - base.dsp, cost.bram36 - base.bram36
         )
 
     def at_depth(self, array: ArrayShape) -> _Costs:
