@@ -6,12 +6,10 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-import jinja2
-
 from rmsmp_hls.report import words
+from rmsmp_hls.report.html import render_page
 from rmsmp_hls.report.origin import Origin
 from rmsmp_hls.report.tables import Column, Table
-from rmsmp_hls.resources import asset_dir
 
 TEMPLATE = "explore.html.j2"
 _LEFT, _TOP, _WIDTH, _HEIGHT = 52.0, 14.0, 340.0, 190.0  # of a chart's plane, in its picture
@@ -127,18 +125,9 @@ def front_html(page: FrontPage) -> str:
     """Return the page: charts and all designs; no script, no network, everything inline.
 
     Raises:
-        CodegenError: the installation lacks its templates.
+        CodegenError, ReportError: see `html.render_page`.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(asset_dir("templates")),
-        undefined=jinja2.StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    template = environment.get_template(TEMPLATE)
-    return template.render(page=page, charts=charts(page.rows), table=front_table(page.rows))
+    return render_page(TEMPLATE, page=page, charts=charts(page.rows), table=front_table(page.rows))
 
 
 def charts(rows: tuple[FrontRow, ...]) -> tuple[Chart, ...]:
