@@ -25,6 +25,7 @@ ALLOWED: dict[str, set[str]] = {
     "passes": {"ir", "numerics"},
     "reference": {"ir", "numerics"},
     "schedule": {"ir", "numerics", "hw"},
+    "explore": {"ir", "hw", "schedule"},
     "pack": {"ir", "numerics", "hw", "schedule"},
     "timing": {"hw", "pack"},
     "train": {"ir", "numerics", "quant", "frontend"},
@@ -41,12 +42,12 @@ ALLOWED: dict[str, set[str]] = {
     },
     "commands": {
         "config", "images", "ir", "numerics", "hw", "frontend", "quant", "passes", "schedule",
-        "pack", "timing", "train", "stages",
+        "pack", "timing", "explore", "store", "train", "stages",
     },
     "flow": {"config", "resources", "stages", "store", "report"},
     "cli": {
-        "flow", "commands", "config", "images", "report", "inspect", "hw", "stages", "trainer",
-        "numerics", "rtl", "toolchain",
+        "flow", "commands", "explore", "config", "images", "report", "inspect", "hw", "stages",
+        "trainer", "numerics", "rtl", "toolchain",
     },
     "__main__": {"cli"},
 }  # fmt: skip
@@ -54,6 +55,8 @@ SEAMS = {
     "torch": {"frontend", "train", "trainer"},
     "onnx": {"frontend"},
     "click": {"cli"},
+    "dask": {"explore/engines.py"},
+    "distributed": {"explore/engines.py"},
     "jinja2": {"codegen/render.py", "report/html.py"},
     "subprocess": {"toolchain/process.py"},
 }

@@ -14,6 +14,7 @@ from rmsmp_hls.cli.boards import boards_command
 from rmsmp_hls.cli.build import build_command
 from rmsmp_hls.cli.check import check_command
 from rmsmp_hls.cli.cycles import cycles_command
+from rmsmp_hls.cli.explore import explore_command
 from rmsmp_hls.cli.failures import explain
 from rmsmp_hls.cli.inspect import inspect_command
 from rmsmp_hls.cli.lanes import lanes_command
@@ -68,6 +69,7 @@ def program(switches: dict[str, bool] | None, debug: bool) -> None:
 
 program.add_command(build_command)
 program.add_command(check_command)
+program.add_command(explore_command)
 program.add_command(quantize_command)
 program.add_command(train_command)
 program.add_command(inspect_command)

@@ -8,7 +8,7 @@ yet been calibrated on a synthesis of the whole array.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from rmsmp_hls.errors import ConfigError, ResourceError
 from rmsmp_hls.hw.array import ArrayShape, DspFamily
@@ -312,6 +312,26 @@ def array_cost(array: ArrayShape) -> Resources:
     for _, price in _UNITS:
         total += price(array)
     return total
+
+
+_UNITS_OF = {
+    "drain_rows": (_drain_lanes, _write_network, _row_parameters),
+    "tile_groups": (_partial_sums,),
+    "vector_lanes": (_vector_unit,),
+}
+"""The units whose cost depends on a size, each on one of these only."""
+
+
+def cost_change(array: ArrayShape, field: str, value: int) -> Resources:
+    """Return what the cost changes by if `field` (drain_rows, tile_groups or vector_lanes) becomes
+    `value`: the same whatever the other two and the depth of the activation memory are."""
+    changed = replace(array, **{field: value})  # type: ignore[arg-type]
+    lut, ff, dsp, bram36 = 0, 0, 0, 0.0
+    for price in _UNITS_OF[field]:
+        after, before = price(changed), price(array)
+        lut, ff = lut + after.lut - before.lut, ff + after.ff - before.ff
+        dsp, bram36 = dsp + after.dsp - before.dsp, bram36 + after.bram36 - before.bram36
+    return Resources(lut, ff, dsp, bram36)
 
 
 def excess(cost: Resources, board: Board, shares: Shares) -> tuple[str, ...]:

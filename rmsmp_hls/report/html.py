@@ -16,6 +16,15 @@ def to_html(report: Report) -> str:
     """Return the page. Every inserted text is escaped, whatever a layer is called.
 
     Raises:
+        CodegenError, ReportError: see `render_page`.
+    """
+    return render_page(TEMPLATE, page=page_view(report))
+
+
+def render_page(name: str, **views: object) -> str:
+    """Return the page that template `name` makes of `views`, every inserted text escaped.
+
+    Raises:
         CodegenError: the installation lacks its templates.
         ReportError: the template is broken.
     """
@@ -28,10 +37,10 @@ def to_html(report: Report) -> str:
         keep_trailing_newline=True,
     )
     try:
-        return environment.get_template(TEMPLATE).render(page=page_view(report))
+        return environment.get_template(name).render(**views)
     except jinja2.TemplateError as error:
         raise ReportError(
             f"the template cannot be rendered: {error}",
-            where=f"templates/{TEMPLATE}",
+            where=f"templates/{name}",
             fix="reinstall rmsmp-hls; if you changed the template, correct it",
         ) from error

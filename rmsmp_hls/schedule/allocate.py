@@ -23,10 +23,6 @@ class Lifetime:
     first: int
     last: int
 
-    def meets(self, other: Lifetime) -> bool:
-        """Return whether both live during some operation."""
-        return self.first <= other.last and other.first <= self.last
-
 
 @dataclass(frozen=True, slots=True)
 class Allocation:
@@ -65,11 +61,14 @@ def place_in_gaps(
 
 
 def _place(order: Sequence[Lifetime], *, tightest: bool) -> dict[str, int]:
-    placed: list[tuple[Lifetime, int]] = []
+    placed: list[tuple[int, int, tuple[int, int]]] = []  # first, last, [low, high) addresses
+    bases = {}
     for life in order:
-        taken = [(base, base + other.words) for other, base in placed if other.meets(life)]
-        placed.append((life, _lowest_gap(life.words, taken, tightest=tightest)))
-    return {life.name: base for life, base in placed}
+        first, last = life.first, life.last
+        taken = [span for begin, end, span in placed if begin <= last and end >= first]
+        base = bases[life.name] = _lowest_gap(life.words, taken, tightest=tightest)
+        placed.append((first, last, (base, base + life.words)))
+    return bases
 
 
 def allocate(lifetimes: Sequence[Lifetime]) -> Allocation:

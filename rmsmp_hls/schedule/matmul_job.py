@@ -93,13 +93,10 @@ class MatmulJob:
 
     def options(self, array: ArrayShape) -> tuple[MatmulJob, ...]:
         """Return this job on every mapping that `array` has for it."""
+        if not self.bus_rows or array.window_taps != WINDOW_BUSES:
+            return (self,)
         windows = replace(self, windows=True)
-        if (
-            not self.bus_rows
-            or array.window_taps != WINDOW_BUSES
-            or windows.span > array.banks
-            or not windows.row_tiles(lane_counts(array))
-        ):
+        if windows.span > array.banks or not windows.row_tiles(lane_counts(array)):
             return (self,)
         return self, windows
 

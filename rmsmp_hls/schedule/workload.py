@@ -16,10 +16,14 @@ from rmsmp_hls.hw.cycles import (
 from rmsmp_hls.ir.graph import IntGraph
 from rmsmp_hls.schedule.adapt import RAM_DEPTH, activation_depth
 from rmsmp_hls.schedule.arrange import Arrangement, arrange
+from rmsmp_hls.schedule.buses import Counts
 from rmsmp_hls.schedule.demands import Demands
 from rmsmp_hls.schedule.jobs import Jobs, arranged_jobs
 from rmsmp_hls.schedule.place_rows import lane_counts
 from rmsmp_hls.schedule.spill import moved_addresses, plan_spills
+
+_Tiles = tuple[int, int, int, tuple[tuple[int, int], ...]]
+"""Jobs of a kind, groups of one's output, its planes (0: logits), (row tiles, steps) by mapping."""
 
 
 class Workload:
@@ -32,6 +36,7 @@ class Workload:
         self.depths = cache(self._depths)
         self._planned = cache(self._plan)
         self.arranged = cache(self._arranged)
+        self._tiles: dict[tuple[int | Counts, ...], tuple[_Tiles, ...]] = {}
 
     def _arranged(self, channels: int, banks: int) -> Arrangement:
         return arrange(self.graph, channels, banks)
@@ -76,16 +81,37 @@ class Workload:
         return iterations + spill_wait(array, iterations, self.bytes_per_cycle)
 
     def floor(self, array: ArrayShape) -> int:
-        """Return a bound that no tiling of the matrix multiplications can beat."""
-        jobs = self.jobs(array.channels, array.banks)
-        total, lanes = jobs.moves, lane_counts(array)
-        for job, count in jobs.matmuls.items():
-            pixels = 1 if job.logits else array.pixels
-            groups = job.out_height * ceil_div(job.out_width, pixels)
-            step = max(groups, array.weight_beats, array.min_step)
-            work = min(way.row_tiles(lanes) * way.steps for way in job.options(array))
-            total += count * work * step
+        """Return a bound that no tiling of the matrix multiplications can beat, nor a vector unit
+        that takes no time."""
+        return self.jobs(array.channels, array.banks).moves + self.matmul_floor(array)
+
+    def matmul_floor(self, array: ArrayShape) -> int:
+        """Return a bound of the matrix multiplications alone: no tiling can beat it, nor fewer
+        `drain_rows` or `tile_groups`.
+
+        Every step takes as many cycles as its pixel tile has groups, and no fewer than its weights
+        take to arrive; every group of every row tile drains.
+        """
+        total, least = 0, max(array.weight_beats, array.min_step)
+        rows_drained = array.rows // array.drain_rows
+        for count, groups, planes, ways in self._row_tiles(array):
+            step = max(groups, ceil_div(groups, array.tile_groups) * least)
+            drain = groups * rows_drained * (planes or array.drain_rows)
+            total += count * min(tiles * max(steps * step, drain) for tiles, steps in ways)
         return total
+
+    def _row_tiles(self, array: ArrayShape) -> tuple[_Tiles, ...]:
+        """Return the row tiles and steps of every kind of job, on every mapping."""
+        lanes = lane_counts(array)
+        key = (lanes, array.channels, array.pixels, array.banks, array.window_taps)
+        if key in self._tiles:
+            return self._tiles[key]
+        found = []
+        for job, count in self.jobs(array.channels, array.banks).matmuls.items():
+            groups = job.out_height * ceil_div(job.out_width, 1 if job.logits else array.pixels)
+            ways = tuple((way.row_tiles(lanes), way.steps) for way in job.options(array))
+            found.append((count, groups, 0 if job.logits else job.out_planes, ways))
+        return self._tiles.setdefault(key, tuple(found))
 
     def matmul_cycles(self, array: ArrayShape, most: float) -> int | None:
         """Return the cycles of all matrix multiplications, waits of each for DDR included;

@@ -48,7 +48,11 @@ def test_help_lists_the_commands(call) -> None:
     ("word", "hint"),
     [
         ("buld", "Did you mean 'build'?"),
-        ("xyz", "Known: boards, build, check, cycles, inspect, lanes, quantize, report, train."),
+        (
+            "xyz",
+            "Known: boards, build, check, cycles, explore, inspect, lanes, quantize, report, "
+            "train.",
+        ),
     ],
 )
 def test_a_misspelt_command_gets_a_suggestion(call, word: str, hint: str) -> None:

@@ -43,7 +43,8 @@ def test_commands_exist_with_their_options(page: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("command", "title"), [("build", "option"), ("quantize", "setting"), ("train", "flag")]
+    ("command", "title"),
+    [("build", "option"), ("quantize", "setting"), ("train", "flag"), ("explore", "switch")],
 )
 def test_cli_page_lists_every_option(command: str, title: str) -> None:
     """The table of options is whole and holds nothing else."""
