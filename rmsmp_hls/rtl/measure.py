@@ -57,7 +57,7 @@ def measure_shared(yosys: Yosys, family: RtlFamily, folder: Path) -> tuple[Figur
     """Measure what lanes share: a decoder per weight, the table sequencer, requantization."""
     figures = []
     for name, book in CODEBOOKS.items():
-        if book.scheme is Scheme.SHIFT_ADD:
+        if book.scheme is Scheme.SHIFT_ADD and book.bits == 4:
             spec = LaneSpec(LaneKind.SHIFT_ADD, family, 8, name)
             top = f"rmsmp_decode_{identifier(name)}"
             figures.append(
