@@ -9,6 +9,7 @@ answered `latency` cycles after its last word.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 
 import numpy as np
@@ -27,7 +28,7 @@ def burst_length(timing: PortTiming, first: int, left: int) -> int:
     return min(timing.burst_words, left, to_page)
 
 
-class Port:
+class Port(ABC):
     """What reading and writing ports share: requests, bursts, room for those on their way."""
 
     def __init__(
@@ -52,17 +53,17 @@ class Port:
         self.bytes += words * timing.word_bytes
         return begin, per_word
 
+    @abstractmethod
     def next_issue(self) -> int | None:
         """Return when the next burst is issued; None if that is not known or there is none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def grant(self, start: int, latency: int, byte_time: int) -> None:
         """Serve the next burst; `start` in 1 / FRACTION cycles."""
-        raise NotImplementedError
 
+    @abstractmethod
     def next_words(self) -> int:
         """Return the words of the burst that `next_issue` speaks of."""
-        raise NotImplementedError
 
 
 class ReadPort(Port):
