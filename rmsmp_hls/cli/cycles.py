@@ -61,7 +61,9 @@ def _target(build_dir: Path, board: str | None) -> tuple[Board, float | None]:
     if board is not None:
         return load_board(board), None
     from rmsmp_hls.cli.report import find_report_file, read_report
+    from rmsmp_hls.commands.cycles import design_folder
 
+    design_folder(build_dir)  # a folder without a design is what is wrong first
     if not build_dir.is_dir() or find_report_file(build_dir, "report.json") is None:
         raise ConfigError(
             "there is no report that names the board", where=str(build_dir), fix="give --board"

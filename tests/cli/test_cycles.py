@@ -73,3 +73,11 @@ def test_a_damaged_design_is_refused(call, design_dir: Path, tmp_path: Path) -> 
     result = call("cycles", tmp_path, "--board", "zcu102")
     assert result.exit_code == 7
     assert "program.bin" in result.stderr
+
+
+def test_a_folder_without_a_design_is_said_to_be_one(call, tmp_path: Path) -> None:
+    """Not that a board is missing: naming one would not help."""
+    result = call("cycles", tmp_path / "nowhere")
+    assert result.exit_code != 0
+    assert "holds no packed design" in result.stderr
+    assert "--board" not in result.stderr
